@@ -1,8 +1,7 @@
 """The clock: the only module that reads the time or sleeps.
 
 Everything else is given a `Clock`, or better, a `now`. Wall time (`now`) stamps records and is compared with
-dates that others sent; `monotonic` measures, and is what deadlines are made of, so that a stepped wall clock
-neither ends a wait nor prolongs it.
+dates that others sent; `monotonic` measures, and is what waits are made of.
 """
 
 import asyncio
@@ -22,10 +21,17 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's own clock."""
+    """The machine's clock, read once; from then on wall time advances as the monotonic clock does.
+
+    So a wall clock that somebody steps by an hour neither ends an operation's deadline early nor puts a poll off:
+    within the life of a process, time only passes.
+    """
+
+    def __init__(self) -> None:
+        self._offset = time.time() - time.monotonic()  # noqa: TID251 - this is the clock
 
     def now(self) -> float:
-        return time.time()  # noqa: TID251 - this is the clock
+        return self._offset + self.monotonic()
 
     def monotonic(self) -> float:
         return time.monotonic()  # noqa: TID251 - this is the clock

@@ -1,0 +1,231 @@
+"""The only place that builds objects: from a configuration to a running gateway, and back down again.
+
+Order of stopping: not ready, no new connections, every held call answered at its `on_timeout`, then the followers,
+then the connections upstream, then the store. Operations are kept; they are the store's to remember.
+"""
+
+import asyncio
+import random
+import secrets
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from ipaddress import ip_address
+
+from gateway import dialects
+from gateway.admin import AdminSide
+from gateway.asking import Asking
+from gateway.auth import Vault
+from gateway.clock import Clock
+from gateway.config import Address, Config
+from gateway.dialects.monitor_url import MonitorRules
+from gateway.follower import Follower, FollowRules
+from gateway.http.server import CallerSide, require_strict_parser
+from gateway.http.tickets import Tickets
+from gateway.http.visit import Parts
+from gateway.pacing import Polling
+from gateway.records import Records
+from gateway.sameness import ReplayRules
+from gateway.store.memory import MemoryStore
+from gateway.submission import Submission
+from gateway.tasks import Tasks
+from gateway.telemetry import Observer, Observers
+from gateway.upstream import AddressPolicy, Graph, Monitors, Timeouts, Trusted
+from gateway.waiting import Waiting
+
+REPLY_HEADER = 65_536
+"""Bytes of a reply's head that are accepted."""
+
+POLL_TIMEOUT = 30.0
+"""Seconds that a monitor may be silent; asking again is cheap, a poll that hangs hides the end of an operation."""
+
+
+class CannotListen(Exception):
+    """A port that we were told to listen on cannot be had."""
+
+    def __init__(self, what: str, where: Address, error: OSError) -> None:
+        super().__init__(
+            f"{what}: cannot listen on {where}: {error.strerror or error}; set {what}.port to a free port"
+        )
+        self.what = what
+        self.where = where
+
+
+class Gateway:
+    """A gateway, built but not started."""
+
+    def __init__(self, config: Config, clock: Clock, observers: Sequence[Observer] = ()) -> None:
+        require_strict_parser()
+        self.config = config
+        self.clock = clock
+        self.observer = Observers(observers)
+        self.tasks = Tasks(on_crash=self.observer.crashed)
+        self.store = MemoryStore(
+            now=clock.now,
+            max_active=config.operations.max_active,
+            keep_finished=config.operations.keep_finished,
+            keep_keyed=config.operations.keep_keyed,
+        )
+        self._stopping: str | None = "starting"
+        self._build()
+
+    def _build(self) -> None:
+        config, clock = self.config, self.clock
+        secret = secrets.token_bytes(32)
+        chance = random.SystemRandom().random
+        spoken = dialects.enabled(config.dialects.enabled)
+        timeouts = Timeouts(
+            connect=config.upstream.connect_timeout,
+            reply=config.upstream.reply_timeout,
+            idle=config.limits.idle,
+        )
+        pinned = str(config.upstream.connect_to) if config.upstream.connect_to is not None else None
+        self.graph = Graph(
+            base_url=config.upstream.base_url,
+            connect_to=pinned,
+            ca_file=config.upstream.ca_file,
+            timeouts=timeouts,
+            clock=clock,
+            tasks=self.tasks,
+            max_header=REPLY_HEADER,
+        )
+        self.monitors = Monitors(
+            policy=AddressPolicy(
+                allow_private=config.monitor.allow_private, literals=listed_literals(config.monitor.allowed_hosts)
+            ),
+            ca_file=config.monitor.ca_file,
+            timeouts=replace(timeouts, reply=min(timeouts.reply, POLL_TIMEOUT)),
+            clock=clock,
+            tasks=self.tasks,
+            max_body=config.limits.monitor_body,
+            max_header=REPLY_HEADER,
+            concurrency=config.limits.concurrent_polls,
+            trusted=[Trusted(config.upstream.base_url, pinned, config.upstream.ca_file)],
+        )
+        vault = Vault(
+            size=config.operations.max_active, keep=config.operations.deadline, monotonic=clock.monotonic
+        )
+        asking = Asking(
+            graph=self.graph, monitors=self.monitors, vault=vault, max_body=config.limits.monitor_body
+        )
+        polling = Polling(
+            first_delay=config.polling.first_delay,
+            min_interval=config.polling.min_interval,
+            max_interval=config.polling.max_interval,
+            lost_after=config.polling.lost_after,
+        )
+        self.records = Records(self.store, clock, self.observer, polling)
+        self.waiting = Waiting(
+            records=self.records,
+            clock=clock,
+            replay=ReplayRules(
+                keep_finished=config.operations.keep_finished,
+                keep_keyed=config.operations.keep_keyed,
+                replay_grace=config.operations.replay_grace,
+            ),
+            size=config.limits.held_calls,
+        )
+        self.follower = Follower(
+            records=self.records,
+            asking=asking,
+            dialects=spoken,
+            clock=clock,
+            tasks=self.tasks,
+            observer=self.observer,
+            chance=chance,
+            rules=FollowRules(deadline=config.operations.deadline),
+        )
+        submission = Submission(
+            graph=self.graph,
+            asking=asking,
+            records=self.records,
+            follower=self.follower,
+            rules=MonitorRules(
+                upstream_origin=config.upstream.base_url,
+                allowed_hosts=config.monitor.allowed_hosts,
+                allow_http=config.monitor.allow_http,
+                allow_private=config.monitor.allow_private,
+            ),
+            chance=chance,
+            now=clock.now,
+        )
+        self.callers = CallerSide(
+            Parts(
+                config=config,
+                clock=clock,
+                graph=self.graph,
+                dialects=spoken,
+                records=self.records,
+                waiting=self.waiting,
+                submission=submission,
+                vault=vault,
+                tickets=Tickets(secret),
+                tasks=self.tasks,
+                observer=self.observer,
+                secret=secret,
+                chance=chance,
+            )
+        )
+        self.admin = AdminSide(
+            config=config,
+            clock=clock,
+            store=self.store,
+            ready=lambda: self._stopping,
+            held=lambda: self.callers.held,
+            waiting_for=self.waiting.waiting_for,
+        )
+
+    async def start(self) -> tuple[Address, Address]:
+        """Listen; returns where callers and where operators are expected. Raises `CannotListen`."""
+        admin = await self._listen("admin", Address(self.config.admin.host, self.config.admin.port))
+        try:
+            listen = await self._listen("listen", Address(self.config.listen.host, self.config.listen.port))
+        except CannotListen:
+            await self.stop()
+            raise
+        self._stopping = None
+        self.observer.event(
+            "listening", address=str(listen), admin=str(admin), upstream=self.config.upstream.base_url
+        )
+        return listen, admin
+
+    async def _listen(self, what: str, where: Address) -> Address:
+        side = self.callers if what == "listen" else self.admin
+        try:
+            return Address(*await side.listen())
+        except OSError as error:
+            raise CannotListen(what, where, error) from error
+
+    async def stop(self) -> None:
+        """Answer what is held, within `shutdown.grace`, and let go of everything."""
+        grace = self.config.shutdown.grace
+        self._stopping = "stopping"
+        self.observer.event("stopping", held=self.callers.held, active=len(self.follower))
+        self.waiting.drain()
+        await self.callers.stop(grace)
+        await self.tasks.cancel()
+        await self.graph.close()
+        await self.monitors.close()
+        await self.store.close()
+        await self.admin.stop()
+        self.observer.event("stopped")
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Start, serve until `stop` is set, then stop."""
+        await self.start()
+        try:
+            await stop.wait()
+        finally:
+            await self.stop()
+
+
+def listed_literals(allowed_hosts: Sequence[str]) -> frozenset[str]:
+    """The IP addresses among `monitor.allowed_hosts`, without port and brackets."""
+    found = set()
+    for entry in allowed_hosts:
+        bracketed, _, _ = entry.removeprefix("[").partition("]")
+        plain, _, _ = entry.partition(":")
+        for text in (entry, bracketed, plain):
+            with suppress(ValueError):
+                found.add(str(ip_address(text)))
+    return frozenset(found)

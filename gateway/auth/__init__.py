@@ -1,0 +1,56 @@
+"""Credentials: whose call it is, and which Authorization goes to which URL.
+
+Rules: the caller's Authorization goes to the upstream's origin and nowhere else. Tokens live in memory only, in
+the vault, bounded and for a limited time; everywhere else a digest stands in for them. Claims of a token are read
+without being verified (they are Graph's to verify), so they name a caller but prove nothing about it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from cachetools import TTLCache
+
+from gateway import headers, sameness
+from gateway.model import Headers
+
+HALF = 32
+"""Hexadecimal digits of a digest that tell credentials apart: 128 bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sent a call, as far as it says."""
+
+    principal: str
+    """Digest of the identity the credential claims."""
+    credential: str
+    """Digest of the credential itself."""
+    authorization: bytes | None = field(default=None, repr=False)
+
+
+def caller_of(call_headers: Headers) -> Caller:
+    """The caller in passthrough mode: whatever its Authorization claims."""
+    authorization = headers.get(call_headers, b"authorization")
+    return Caller(
+        principal=sameness.principal_of(authorization),
+        credential=sameness.credential_digest(authorization),
+        authorization=authorization,
+    )
+
+
+class Vault:
+    """The credentials that callers presented, for those who come back without: .NET and others drop
+    Authorization when they follow a redirect, and then hold a ticket only.
+    """
+
+    def __init__(self, *, size: int, keep: float, monotonic: Callable[[], float]) -> None:
+        """Keeps at most `size` credentials, each for `keep` seconds since it was last presented."""
+        self._kept: TTLCache[str, bytes] = TTLCache(maxsize=size, ttl=keep, timer=monotonic)
+
+    def remember(self, caller: Caller) -> None:
+        if caller.authorization is not None:
+            self._kept[caller.credential[:HALF]] = caller.authorization
+
+    def recall(self, credential: str) -> bytes | None:
+        """By a digest, or the first half of one, which is all that a ticket has room for."""
+        return self._kept.get(credential[:HALF])

@@ -1,0 +1,56 @@
+"""The configuration: one strict YAML file in, a frozen `Config` or the full list of problems out.
+
+    problems    what is wrong, where, and the fix
+    syntax      the YAML parser's events, its errors made readable
+    document    plain values, with the line and column of each
+    sources     values that stand elsewhere: env:NAME, file:PATH
+    kinds, units, addresses, certificates    how a value of each sort is read
+    shape       every key: default, kind, description
+    rules       what two keys must agree on
+    load        all of it, in order
+    reference   the reference page and the sample file, made from the shape
+
+Nothing here keeps time, logs, or opens a connection.
+"""
+
+from gateway.config.addresses import Address, HostRule, host_rule
+from gateway.config.load import load, parse
+from gateway.config.problems import ConfigError, ConfigProblem
+from gateway.config.shape import (
+    Admin,
+    Auth,
+    Config,
+    Dialects,
+    Limits,
+    Listen,
+    Log,
+    Monitor,
+    Operations,
+    Polling,
+    Shutdown,
+    Upstream,
+    Wait,
+)
+
+__all__ = [
+    "Address",
+    "Admin",
+    "Auth",
+    "Config",
+    "ConfigError",
+    "ConfigProblem",
+    "Dialects",
+    "HostRule",
+    "Limits",
+    "Listen",
+    "Log",
+    "Monitor",
+    "Operations",
+    "Polling",
+    "Shutdown",
+    "Upstream",
+    "Wait",
+    "host_rule",
+    "load",
+    "parse",
+]

@@ -1,0 +1,143 @@
+"""The follower: drives one operation to its end, whoever is waiting for it.
+
+Rules: one follower per operation. It asks `lifecycle` for the next step, does it, stores what came of it, and
+repeats. It outlives the callers; only the end of the operation or of the process ends it.
+
+What it must not do: decide anything about a report (dialects do), about timing (pacing does) or about waiting.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+from gateway import lifecycle
+from gateway.asking import Asking, CredentialGone
+from gateway.clock import Clock
+from gateway.dialects import Dialect
+from gateway.errors import (
+    AddressRefused,
+    UpstreamBroken,
+    UpstreamError,
+    UpstreamMalformed,
+    UpstreamSilent,
+)
+from gateway.model import Ailment, Operation, Report, Trouble
+from gateway.records import Records
+from gateway.store import Conflict
+from gateway.tasks import Tasks
+from gateway.telemetry import Observer
+
+AILMENTS: tuple[tuple[type[UpstreamError], Ailment], ...] = (
+    (CredentialGone, Ailment.UNAUTHORISED),
+    (AddressRefused, Ailment.REFUSED),
+    (UpstreamSilent, Ailment.TIMEOUT),
+    (UpstreamBroken, Ailment.BROKEN),
+    (UpstreamMalformed, Ailment.GARBAGE),
+    (UpstreamError, Ailment.UNREACHABLE),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FollowRules:
+    """`deadline`: seconds from acceptance to giving up."""
+
+    deadline: float
+
+
+class Follower:
+    """Follows every operation that is running in this process."""
+
+    def __init__(
+        self,
+        *,
+        records: Records,
+        asking: Asking,
+        dialects: Sequence[Dialect],
+        clock: Clock,
+        tasks: Tasks,
+        observer: Observer,
+        chance: Callable[[], float],
+        rules: FollowRules,
+    ) -> None:
+        self._records = records
+        self._asking = asking
+        self._dialects = {dialect.name: dialect for dialect in dialects}
+        self._clock = clock
+        self._tasks = tasks
+        self._observer = observer
+        self._chance = chance
+        self.rules = rules
+        self._following: set[str] = set()
+        self._quiet_until: dict[str, float] = {}
+        """By monitor host: nobody polls it before then, because it answered 429 to one of us."""
+
+    def __len__(self) -> int:
+        return len(self._following)
+
+    def follow(self, operation: Operation) -> None:
+        """Start following, unless somebody here does already."""
+        if operation.id not in self._following:
+            self._following.add(operation.id)
+            self._tasks.start(f"follow {operation.id}", self._drive(operation))
+
+    async def _drive(self, operation: Operation) -> None:
+        try:
+            while True:
+                step = lifecycle.next_step(operation, self._clock.now(), deadline=self.rules.deadline)
+                match step:
+                    case lifecycle.Poll():
+                        operation = await self._poll(operation, step)
+                    case lifecycle.GiveUp():
+                        operation = await self._records.apply(operation, lifecycle.Expired())
+                    case lifecycle.Rest() | lifecycle.Submit():
+                        return
+                    case _:
+                        assert_never(step)
+        except Conflict:
+            return  # somebody else drives this operation now
+        finally:
+            self._following.discard(operation.id)
+
+    async def _poll(self, operation: Operation, step: lifecycle.Poll) -> Operation:
+        """Wait until the monitor may be asked, ask it once, and store what it said."""
+        host = step.monitor.split("/", 3)[2]
+        while True:
+            now = self._clock.now()
+            due = max(step.not_before, self._quiet_until.get(host, 0.0))
+            deadline = (operation.accepted_at or now) + self.rules.deadline
+            if now >= deadline:
+                return operation
+            if now >= due:
+                break
+            await self._clock.sleep(min(due, deadline) - now)
+        dialect = self._dialects[operation.plan.dialect]
+        reading = await self._ask(operation, dialect, step.monitor)
+        now = self._clock.now()
+        if isinstance(reading, Trouble):
+            self._observer.poll_troubled(operation, reading)
+            self._slow_down(host, reading, now)
+        event = lifecycle.hear(
+            operation,
+            reading,
+            now,
+            polling=self._records.polling,
+            chance=self._chance(),
+            floor=dialect.floor,
+        )
+        return await self._records.apply(operation, event)
+
+    async def _ask(self, operation: Operation, dialect: Dialect, url: str) -> Report | Trouble:
+        try:
+            reply = await self._asking.ask(operation, url)
+        except UpstreamError as error:
+            return Trouble(next(ailment for kind, ailment in AILMENTS if isinstance(error, kind)))
+        return dialect.read(operation.plan, reply, self._clock.now())
+
+    def _slow_down(self, host: str, trouble: Trouble, now: float) -> None:
+        """A 429 is meant for all of us: the host counts what we ask in all, not by operation."""
+        if trouble.ailment is Ailment.THROTTLED:
+            wish = trouble.retry_after if trouble.retry_after is not None else 1.0
+            self._quiet_until[host] = max(self._quiet_until.get(host, 0.0), now + min(wish, 3600.0))
+        for quiet, until in list(self._quiet_until.items()):
+            if until <= now:
+                del self._quiet_until[quiet]

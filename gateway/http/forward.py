@@ -1,0 +1,55 @@
+"""Streams a call through untouched, both ways, with back-pressure.
+
+Rules: the target and every line that is not hop-by-hop go out byte for byte; nothing is added but Via and, of
+necessity, the upstream's Host. A body is never looked at, never decompressed and never held. Redirects are the
+caller's to follow.
+
+What this module must not do: know that operations exist.
+"""
+
+from collections.abc import AsyncIterator, Callable
+
+from gateway import headers
+from gateway.errors import ProxyLoop
+from gateway.http.responder import Written
+from gateway.http.visit import Visit
+from gateway.model import Headers
+from gateway.upstream import Outgoing
+
+
+async def forward(visit: Visit, body: bytes | None = None) -> Written:
+    """Pass the call on and its reply back; `body` is given where it was captured already."""
+    visit.record.route = "forward"
+    call = visit.call
+    if headers.passed_here(call.headers):
+        raise ProxyLoop
+    chunked = visit.has_body and visit.announced_length is None
+    outgoing = Outgoing(
+        call.method,
+        call.target,
+        headers.for_upstream(call.headers, host=visit.parts.graph.host_header, chunked=chunked),
+        _body(visit, body, chunked=chunked),
+    )
+    exchange = await visit.parts.graph.open(outgoing, on_interim=_interim(visit))
+    return await visit.relay(exchange)
+
+
+def _body(visit: Visit, captured: bytes | None, *, chunked: bool) -> bytes | AsyncIterator[bytes] | None:
+    if not visit.has_body:
+        return None
+    if captured is None:
+        return visit.body()
+    return _one(captured) if chunked else captured
+
+
+async def _one(chunk: bytes) -> AsyncIterator[bytes]:
+    yield chunk
+
+
+def _interim(visit: Visit) -> Callable[[int, Headers], None]:
+    """Interim replies go on to the caller (RFC 9110 section 15.2), without what was meant for us alone."""
+
+    def pass_on(status: int, lines: Headers) -> None:
+        visit.responder.interim(status, headers.end_to_end(lines))
+
+    return pass_on

@@ -1,0 +1,280 @@
+"""Turns a recognised call into its synchronous answer.
+
+What happens to a call, in this order:
+ 1. its body is captured, and its dialect says what it would start (or that it is an ordinary call after all);
+ 2. it is admitted: starts an operation, joins one, is answered from a record, or is reconciled;
+ 3. a new operation is submitted, by a task that outlives the caller;
+ 4. it waits, within `wait.max` and what it prefers;
+ 5. it gets how the operation ended, or what `wait.on_timeout` says.
+
+A caller whose credential is not the starter's gets nothing of the operation before the upstream has accepted that
+credential; see `waiting`.
+
+What this module must not do: poll; store; know what Graph's words mean.
+"""
+
+import asyncio
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import assert_never
+
+from gateway import guard, headers, prefer, sameness
+from gateway.auth import Caller
+from gateway.dialects import Capture, Dialect, canonical_target
+from gateway.errors import GatewayError, KeyReused, MalformedRequest, OutcomeUnknown, Overloaded
+from gateway.http.conclusion import at_the_bound, conclude, refused
+from gateway.http.forward import forward
+from gateway.http.heartbeat import heartbeat
+from gateway.http.reconcile import MayResend, reconcile
+from gateway.http.responder import Written
+from gateway.http.results import OutOfTime, Results
+from gateway.http.visit import Parts, Visit, new_id, operation_header
+from gateway.model import ACTIVE, Call, Operation, Plan, State
+from gateway.prefer import Preferences
+from gateway.sameness import Ask, Decision
+from gateway.store import StoreFull
+from gateway.submission import Submitted
+from gateway.upstream import Outgoing
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A call that is held: what it asks for, and for how long."""
+
+    visit: Visit
+    call: Call
+    caller: Caller
+    dialect: Dialect
+    plan: Plan
+    preferences: Preferences
+    until: float
+    """Monotonic seconds."""
+
+
+class Hold:
+    """Holds calls, and counts those it holds."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self.held = 0
+        self._by_caller: Counter[str] = Counter()
+
+    async def serve(self, visit: Visit, dialect: Dialect) -> Written:
+        """Answer a call that `dialect` may have a part in."""
+        limit = self._parts.config.limits.body
+        if dialect.needs_body(visit.call) is Capture.IF_SMALL and (
+            visit.announced_length is None or visit.announced_length > limit
+        ):
+            return await forward(visit)
+        async with self._room(visit):
+            if visit.expects_continue:
+                await self._parts.graph.reach()  # a 100 promises that somebody is there
+            body = await visit.captured(limit)
+            call = Call(visit.call.method, visit.call.target, visit.call.headers, body)
+            plan = dialect.plan(call)
+            if plan is None:
+                return await forward(visit, body)
+            early = guard.too_early(call.headers)
+            if early is not None:
+                raise early
+            return await self._hold(self._held(visit, call, dialect, plan))
+
+    @asynccontextmanager
+    async def _room(self, visit: Visit) -> AsyncIterator[None]:
+        """Count the call in, if there is room for one more. Raises `Overloaded`."""
+        limits = self._parts.config.limits
+        principal = visit.caller.principal
+        if self.held >= limits.held_calls:
+            raise Overloaded("held calls")
+        if limits.calls_per_caller is not None and self._by_caller[principal] >= limits.calls_per_caller:
+            raise Overloaded("calls of one caller")
+        self.held += 1
+        self._by_caller[principal] += 1
+        try:
+            yield
+        finally:
+            self.held -= 1
+            self._by_caller[principal] -= 1
+            if not self._by_caller[principal]:
+                del self._by_caller[principal]
+
+    def _held(self, visit: Visit, call: Call, dialect: Dialect, plan: Plan) -> Held:
+        preferences = prefer.preferences(call.headers)
+        budget = self._parts.config.wait.max
+        if preferences.wait is not None:
+            budget = min(budget, preferences.wait)
+        elif preferences.respond_async:
+            budget = 0.0
+        visit.record.route = "hold"
+        return Held(visit, call, visit.caller, dialect, plan, preferences, visit.record.started + budget)
+
+    # --- from the call to its operation ------------------------------------------------------------------
+
+    async def _hold(self, held: Held) -> Written:
+        ask, key = self._identify(held)
+        async with heartbeat(held.visit):
+            while True:
+                try:
+                    admission = await self._parts.waiting.admit(key, ask, lambda: self._draft(held, ask, key))
+                except StoreFull:
+                    raise Overloaded("active operations") from None
+                operation = admission.operation
+                written = await self._by_decision(held, admission.decision, operation, ask, key)
+                if written is not None:
+                    return written
+
+    async def _by_decision(
+        self, held: Held, decision: Decision, operation: Operation, ask: Ask, key: str
+    ) -> Written | None:
+        """The answer; None where the operation came to nothing, and the call has to be admitted anew."""
+        record = held.visit.record
+        record.operation, record.relation = operation.id, decision.value
+        match decision:
+            case Decision.START:
+                return await self._start(held, operation)
+            case Decision.JOIN:
+                refusal = await Results(held.visit, held.caller).may_see(operation)
+                if refusal is not None:
+                    return await refused(held.visit, refusal)
+                return await self._wait(held, operation)
+            case Decision.REPLAY:
+                return await self._conclude(held, operation, replay=True)
+            case Decision.MISMATCH:
+                raise KeyReused
+            case Decision.RECONCILE:
+                return await self._reconcile(held, operation, ask, key)
+        assert_never(decision)
+
+    def _identify(self, held: Held) -> tuple[Ask, str]:
+        """What the call is the same as, as far as `operations.reconnect` wants to know."""
+        call, mode = held.call, self._parts.config.operations.reconnect
+        given = headers.get(call.headers, b"idempotency-key")
+        if given is not None and not sameness.valid_idempotency_key(given):
+            raise MalformedRequest("idempotency key")
+        fingerprint = sameness.fingerprint(
+            call.method,
+            self._parts.config.upstream.base_url,
+            canonical_target(call.target),
+            headers.get(call.headers, b"content-type"),
+            call.body,
+        )
+        named = given if mode != "off" else None
+        key = sameness.dedupe_key(
+            self._parts.secret,
+            self._parts.config.auth.mode,
+            held.caller.principal,
+            idempotency_key=named,
+            fingerprint=fingerprint,
+        )
+        if named is None and mode != "identical":
+            key = new_id()  # nothing is the same as this call
+        return Ask(
+            fingerprint=fingerprint,
+            keyed=named is not None,
+            retry_attempt=sameness.retry_attempt(headers.get(call.headers, b"retry-attempt")),
+            client_request_id=headers.get(call.headers, b"client-request-id"),
+        ), key
+
+    def _draft(self, held: Held, ask: Ask, key: str) -> Operation:
+        return Operation(
+            id=new_id(),
+            key=key,
+            fingerprint=ask.fingerprint,
+            principal=held.caller.principal,
+            starter=held.caller.credential,
+            keyed=ask.keyed,
+            plan=held.plan,
+            created_at=self._parts.clock.now(),
+            client_request_id=ask.client_request_id,
+        )
+
+    # --- starting ----------------------------------------------------------------------------------------
+
+    async def _start(self, held: Held, operation: Operation) -> Written | None:
+        """Submit the operation and wait for what comes of it."""
+        work = self._parts.submission.send(operation, held.call, held.dialect, self._outgoing(held))
+        task = self._parts.tasks.start(f"submit {operation.id}", work)
+        task.add_done_callback(lambda ended: self._keep_credential(ended, held.caller))
+        wait = self._parts.config.wait.max
+        patience = held.visit.record.started + wait if held.preferences.respond_async else held.until
+        try:
+            await self._parts.waiting.attend(task, patience)
+        finally:
+            if not task.done():
+                self._parts.tasks.start(f"abandon {operation.id}", _close_unread(task))
+        if not task.done():
+            return await at_the_bound(held.visit, held.caller, operation, held.preferences)
+        try:
+            submitted = task.result()
+        except OutcomeUnknown as error:
+            return await held.visit.fail(error, operation)
+        exchange = submitted.exchange
+        held.visit.record.upstream_status = submitted.upstream_status
+        if exchange is None:
+            return await self._wait(held, submitted.operation)
+        if submitted.operation.state is State.UNKNOWN:
+            return await held.visit.relay(exchange, operation_header(operation))
+        held.visit.record.operation = None
+        return await held.visit.relay(exchange)
+
+    def _keep_credential(self, task: "asyncio.Task[Submitted]", caller: Caller) -> None:
+        """A monitor that the upstream hosts itself is asked with the credential the operation was started with."""
+        if not task.cancelled() and task.exception() is None and task.result().operation.monitor_credential:
+            self._parts.vault.remember(caller)
+
+    def _outgoing(self, held: Held) -> Outgoing:
+        """The operation's POST: the caller's own, with the body in one piece and what the upstream wants of us."""
+        call = held.call
+        lines = headers.for_upstream(call.headers, host=self._parts.graph.host_header, chunked=False)
+        if call.body and not headers.has(lines, b"content-length"):
+            lines = (*lines, (b"Content-Length", b"%d" % len(call.body)))
+        if not headers.has(lines, b"client-request-id"):
+            lines = (*lines, (b"client-request-id", str(uuid.uuid4()).encode()))
+        if held.plan.prefer is not None:
+            lines = prefer.add(lines, held.plan.prefer)
+        body = call.body if held.visit.has_body else None
+        return Outgoing(call.method, call.target, headers.without(lines, {b"expect"}), body)
+
+    # --- waiting and ending ------------------------------------------------------------------------------
+
+    async def _wait(self, held: Held, operation: Operation) -> Written | None:
+        operation = await self._parts.waiting.wait(operation, held.until)
+        if operation.state is State.REJECTED:
+            return None
+        if operation.state is State.UNKNOWN:
+            return await held.visit.fail(OutcomeUnknown("while waiting"), operation)
+        if operation.state in ACTIVE:
+            return await at_the_bound(held.visit, held.caller, operation, held.preferences)
+        return await self._conclude(held, operation)
+
+    async def _conclude(self, held: Held, operation: Operation, *, replay: bool = False) -> Written:
+        try:
+            return await conclude(
+                held.visit, held.caller, operation, held.until, held.preferences, replay=replay
+            )
+        except OutOfTime:
+            return await at_the_bound(held.visit, held.caller, operation, held.preferences)
+
+    async def _reconcile(self, held: Held, operation: Operation, ask: Ask, key: str) -> Written | None:
+        """Look for what an operation of unknown outcome would have made."""
+        try:
+            found = await reconcile(held.visit, held.caller, operation)
+        except MayResend:
+            claimed = await self._parts.waiting.resend(operation, lambda: self._draft(held, ask, key))
+            return await self._start(held, claimed) if claimed is not None else None
+        except OutcomeUnknown as error:
+            return await held.visit.fail(error, operation)
+        if isinstance(found, Operation):
+            return await self._conclude(held, found)
+        return await refused(held.visit, found)
+
+
+async def _close_unread(task: "asyncio.Task[Submitted]") -> None:
+    """Whoever started this submission has left: if it comes to a reply, nobody will read it."""
+    with suppress(GatewayError):
+        submitted = await task
+        if submitted.exchange is not None:
+            await submitted.exchange.close()

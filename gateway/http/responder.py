@@ -1,0 +1,206 @@
+"""Writes one answer onto the caller's connection, byte for byte.
+
+Rules: header lines go out as given, in their order and case; nothing is added but the framing. aiohttp's own
+response classes would add Content-Type, Date and Server and sort out headers, which a transparent proxy must not.
+Once the head is out, an answer is either finished or the connection is cut: a short answer never looks whole.
+
+What it must not do: decide what to answer.
+"""
+
+import asyncio
+import fcntl
+import struct
+import termios
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.web import BaseRequest, StreamResponse
+
+from gateway.clock import Clock
+from gateway.model import Headers
+
+ACK_CHECKS = (0.0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.0, 1.0, 1.0)
+"""Pauses, in seconds, between looks at whether the peer's kernel has acknowledged the answer."""
+
+
+class CallerLeft(Exception):
+    """The caller's connection is gone; there is nobody to answer."""
+
+
+class Written(StreamResponse):
+    """Tells aiohttp that the answer was written already, and whether the connection may be used again."""
+
+    def __init__(self, status: int, *, keep_alive: bool) -> None:
+        super().__init__(status=status)
+        self._keep_alive = keep_alive
+
+    async def prepare(self, request: BaseRequest) -> AbstractStreamWriter | None:
+        return None
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        return None
+
+
+def phrase(status: int) -> bytes:
+    """The standard reason phrase, for answers that are the gateway's own."""
+    try:
+        return HTTPStatus(status).phrase.encode()
+    except ValueError:
+        return b""
+
+
+class Responder:
+    """The caller's side of one call."""
+
+    def __init__(self, request: BaseRequest, clock: Clock, write_timeout: float) -> None:
+        """`write_timeout`: seconds the caller may take to accept what is in the way of the next bytes."""
+        self._request = request
+        self._clock = clock
+        self._write_timeout = write_timeout
+        self._keep_alive = request.keep_alive and request.version >= (1, 1)
+        self._http_1_1 = request.version >= (1, 1)
+        self._chunked = False
+        self._continued = False
+        self._held_back = b""
+        """The head, until the next turn of the event loop or the first bytes of the body: one packet for both."""
+        self.status = 0
+        self.sent = 0
+        """Body bytes written."""
+
+    @property
+    def started(self) -> bool:
+        """Whether a final status line was written."""
+        return self.status != 0
+
+    def interim(self, status: int, headers: Headers = ()) -> None:
+        """Write a 1xx; never to HTTP/1.0 (RFC 9110 section 15.2), never twice for 100."""
+        if not self._http_1_1 or self.started or (status == 100 and self._continued):
+            return
+        self._continued = self._continued or status == 100
+        self._write(_head(status, phrase(status), headers))
+
+    def head(
+        self,
+        status: int,
+        reason: bytes,
+        headers: Headers,
+        *,
+        body: bool,
+        length: int | None = None,
+        close: bool = False,
+    ) -> None:
+        """Write the final status line and headers.
+
+        `body`: whether one follows. Its framing is the Content-Length among `headers` (then `length` says how
+        long), or chunked, or to an HTTP/1.0 caller the end of the connection.
+        """
+        if close:
+            self._keep_alive = False
+        lines = list(headers)
+        if body and length is None:
+            if self._http_1_1:
+                self._chunked = True
+                lines.append((b"Transfer-Encoding", b"chunked"))
+            else:
+                self._keep_alive = False
+        if not self._keep_alive:
+            lines.append((b"Connection", b"close"))
+        self.status = status
+        self._held_back = _head(status, reason, tuple(lines))
+        asyncio.get_running_loop().call_soon(self._flush)
+
+    async def write(self, chunk: bytes) -> None:
+        if not chunk:
+            return
+        self.sent += len(chunk)
+        self._write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if self._chunked else chunk)
+        await self._drain()
+
+    async def end(self) -> Written:
+        """Write what the framing needs at the end."""
+        self._write(b"0\r\n\r\n" if self._chunked else b"")
+        await self._drain()
+        return Written(self.status, keep_alive=self._keep_alive)
+
+    async def whole(
+        self, status: int, headers: Headers, body: bytes = b"", *, close: bool = False
+    ) -> Written:
+        """Write a complete answer of the gateway's own; Content-Length is added, a HEAD's body is left out."""
+        head_only = self._request.method == "HEAD"
+        empty = status in (204, 304)
+        lines = headers if empty else (*headers, (b"Content-Length", b"%d" % len(body)))
+        self.head(status, phrase(status), lines, body=False, length=len(body), close=close)
+        if not head_only and not empty:
+            await self.write(body)
+        return await self.end()
+
+    async def stream(self, chunks: AsyncIterator[bytes]) -> None:
+        async for chunk in chunks:
+            await self.write(chunk)
+
+    def abort(self) -> Written:
+        """Cut the connection, so that nobody takes what was written for the whole."""
+        transport = self._request.transport
+        if transport is not None:
+            transport.abort()
+        return Written(self.status, keep_alive=False)
+
+    async def taken(self) -> bool:
+        """Whether the peer has the whole answer: written to a connection that is not closing and, where the
+        kernel can tell (Linux, SIOCOUTQ), acknowledged by the peer's.
+        """
+        for pause in ACK_CHECKS:
+            await self._clock.sleep(pause)
+            transport = self._request.transport
+            if transport is None or transport.is_closing():
+                return False
+            if transport.get_write_buffer_size() == 0 and _unacknowledged(transport) == 0:
+                return True
+        return False
+
+    def _write(self, data: bytes) -> None:
+        """Raises `CallerLeft`."""
+        transport = self._request.transport
+        if transport is None or transport.is_closing():
+            raise CallerLeft
+        if self._held_back:
+            data, self._held_back = self._held_back + data, b""
+        if data:
+            transport.write(data)
+
+    def _flush(self) -> None:
+        transport = self._request.transport
+        if self._held_back and transport is not None and not transport.is_closing():
+            transport.write(self._held_back)
+            self._held_back = b""
+
+    async def _drain(self) -> None:
+        if not self._request.protocol.writing_paused:
+            return
+        try:
+            async with asyncio.timeout(self._write_timeout):
+                await self._request.writer.drain()
+        except TimeoutError:
+            self.abort()
+            raise CallerLeft from None
+        except ConnectionError:
+            raise CallerLeft from None
+
+
+def _unacknowledged(transport: asyncio.Transport) -> int:
+    """Bytes the peer's kernel has not acknowledged; 0 where the platform cannot tell."""
+    sock = transport.get_extra_info("socket")
+    if sock is None:
+        return 0
+    try:
+        raw = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, b"\0" * 4)
+    except OSError:
+        return 0
+    return int(struct.unpack("i", raw)[0])
+
+
+def _head(status: int, reason: bytes, headers: Headers) -> bytes:
+    lines = [b"HTTP/1.1 %d %b" % (status, reason)]
+    lines.extend(b"%b: %b" % line for line in headers)
+    return b"\r\n".join(lines) + b"\r\n\r\n"

@@ -1,0 +1,204 @@
+"""One call while it is here: its words, its caller, its record, its connection, and the parts that serve it.
+
+Rules: a visit answers once. Everything that is to be logged about a call is noted here as it becomes known.
+
+What this module must not do: decide which answer a call gets.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from aiohttp.web import BaseRequest
+
+from gateway import headers
+from gateway.auth import Caller, Vault, caller_of
+from gateway.clock import Clock
+from gateway.config import Config
+from gateway.dialects import Dialect
+from gateway.errors import BodyTimeout, BodyTooLarge, GatewayError
+from gateway.http import answers
+from gateway.http.answers import Answer
+from gateway.http.responder import CallerLeft, Responder, Written
+from gateway.http.tickets import Tickets
+from gateway.model import Call, Headers, Operation
+from gateway.records import Records
+from gateway.submission import Submission
+from gateway.tasks import Tasks
+from gateway.telemetry import CallRecord, Observer
+from gateway.upstream import Exchange, Outgoing
+from gateway.waiting import Waiting
+
+
+class GraphClient(Protocol):
+    """What the callers' side needs of the upstream side."""
+
+    host_header: bytes
+
+    async def open(
+        self,
+        outgoing: Outgoing,
+        *,
+        on_interim: Callable[[int, Headers], None] | None = None,
+        max_idle: float | None = None,
+    ) -> Exchange: ...
+
+    async def reach(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What `app` built, for the handlers of the callers' side."""
+
+    config: Config
+    clock: Clock
+    graph: GraphClient
+    dialects: Sequence[Dialect]
+    records: Records
+    waiting: Waiting
+    submission: Submission
+    vault: Vault
+    tickets: Tickets
+    tasks: Tasks
+    observer: Observer
+    secret: bytes
+    """For dedupe keys; lives as long as the store's records do."""
+    chance: Callable[[], float]
+
+    def link(self, path: str) -> str:
+        """A reference to one of our own paths: absolute where `listen.public_url` says how we are reached,
+        otherwise relative, which is right behind whatever stands between (RFC 9110 section 10.2.2).
+        """
+        return (self.config.listen.public_url or "") + path
+
+
+def new_id() -> str:
+    """128 random bits, in hex: an id that nobody guesses."""
+    return secrets.token_hex(16)
+
+
+class Visit:
+    """One call."""
+
+    def __init__(self, parts: Parts, request: BaseRequest) -> None:
+        self.parts = parts
+        self.request = request
+        self.call = Call(request.method, request.raw_path, request.raw_headers)
+        self.responder = Responder(request, parts.clock, parts.config.limits.response_write)
+        self.record = CallRecord(
+            method=request.method,
+            path=self.call.path,
+            started=parts.clock.monotonic(),
+            request_id=new_id(),
+        )
+        self._caller: Caller | None = None
+
+    def settle_target(self, target: str) -> None:
+        """Take the target's origin form for the target (an absolute form names ourselves as well)."""
+        if target != self.call.target:
+            self.call = replace(self.call, target=target)
+            self.record.path = self.call.path
+
+    @property
+    def caller(self) -> Caller:
+        if self._caller is None:
+            self._caller = caller_of(self.call.headers)
+        return self._caller
+
+    @property
+    def origin(self) -> answers.Origin:
+        return answers.Origin(
+            self.record.request_id,
+            headers.get(self.call.headers, b"client-request-id"),
+            self.parts.clock.now(),
+        )
+
+    # --- what the caller sent ----------------------------------------------------------------------------
+
+    @property
+    def has_body(self) -> bool:
+        """Whether a body follows the head, be it of length 0 (RFC 9112 section 6.3)."""
+        call_headers = self.call.headers
+        return headers.has(call_headers, b"content-length") or headers.has(call_headers, b"transfer-encoding")
+
+    @property
+    def expects_continue(self) -> bool:
+        return headers.has(self.call.headers, b"expect")
+
+    @property
+    def announced_length(self) -> int | None:
+        value = headers.get(self.call.headers, b"content-length")
+        return int(value) if value is not None and value.isdigit() else None
+
+    async def body(self) -> AsyncIterator[bytes]:
+        """The call's body as it arrives; the caller is told to go on only once somebody wants it.
+
+        Raises `BodyTimeout` where nothing comes for `limits.body_read`, `CallerLeft` where it breaks off.
+        """
+        if self.expects_continue:
+            self.responder.interim(100)
+        content = self.request.content
+        while True:
+            try:
+                async with asyncio.timeout(self.parts.config.limits.body_read):
+                    chunk = await content.readany()
+            except TimeoutError:
+                raise BodyTimeout from None
+            except Exception as error:  # aiohttp's payload errors have no common name but this one
+                raise CallerLeft from error
+            if not chunk:
+                return
+            self.record.bytes_in += len(chunk)
+            yield chunk
+
+    async def captured(self, limit: int) -> bytes:
+        """The whole body, of at most `limit` bytes, within `limits.body_read` in all.
+
+        Raises `BodyTooLarge`, `BodyTimeout`, `CallerLeft`.
+        """
+        if (self.announced_length or 0) > limit:
+            raise BodyTooLarge
+        parts: list[bytes] = []
+        try:
+            async with asyncio.timeout(self.parts.config.limits.body_read):
+                async for chunk in self.body():
+                    parts.append(chunk)
+                    if self.record.bytes_in > limit:
+                        raise BodyTooLarge
+        except TimeoutError:
+            raise BodyTimeout from None
+        return b"".join(parts)
+
+    # --- what the caller gets ----------------------------------------------------------------------------
+
+    async def reply(self, answer: Answer) -> Written:
+        return await self.responder.whole(answer.status, answer.headers, answer.body, close=answer.close)
+
+    async def fail(self, failure: GatewayError, operation: Operation | None = None) -> Written:
+        """Answer with an error of ours; where an answer is under way already, cut it off."""
+        self.record.outcome = failure.reason
+        if self.responder.started:
+            return self.responder.abort()
+        extra = operation_header(operation) if operation is not None else ()
+        return await self.reply(answers.error(failure, self.origin, extra))
+
+    async def relay(self, exchange: Exchange, extra: Headers = ()) -> Written:
+        """Pass an upstream's reply on untouched, `extra` lines added; closes the exchange."""
+        lines = (*headers.for_caller(exchange.headers, chunked=False), *extra)
+        return await self.pass_on(exchange, exchange.status, exchange.reason, lines)
+
+    async def pass_on(self, exchange: Exchange, status: int, reason: bytes, lines: Headers) -> Written:
+        """Stream an upstream's body under the given head; closes the exchange."""
+        self.record.upstream_status = exchange.status
+        try:
+            self.responder.head(status, reason, lines, body=exchange.has_body, length=exchange.content_length)
+            await self.responder.stream(exchange.chunks())
+            return await self.responder.end()
+        finally:
+            await exchange.close()
+
+
+def operation_header(operation: Operation) -> Headers:
+    return ((b"Gateway-Operation", operation.id.encode()),)

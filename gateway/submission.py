@@ -1,0 +1,143 @@
+"""Submission: sends an operation's POST, once, and finds out whether the upstream took it on.
+
+Rules, in the order of what happens:
+1. The record is `submitting` before the first byte is written; nothing here ever sends a POST a second time.
+2. The upstream's answer decides: an operation (`running`, stored, before anybody hears of it), an ordinary reply
+   (the claim is dropped, the reply passed on untouched), or no clear answer (`unknown`).
+3. The caller may leave at any moment; this goes on without it, because half a submission is an unknown outcome.
+4. A monitor whose address turns out to be off limits makes the 202 an ordinary reply.
+
+What it must not do: wait for the operation; know what a caller prefers.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway import headers, lifecycle
+from gateway.asking import Asking
+from gateway.dialects import Dialect, retry_after
+from gateway.dialects.monitor_url import MonitorRules
+from gateway.errors import (
+    AddressRefused,
+    NothingSent,
+    OutcomeUnknown,
+    UpstreamError,
+    UpstreamUnreachable,
+)
+from gateway.follower import Follower
+from gateway.model import Call, Operation, Receipt, Reply
+from gateway.records import Records
+from gateway.upstream import Exchange, Outgoing
+
+UNCLEAR = frozenset({500, 502, 504})
+"""Statuses of the upstream that say nothing about whether it acted. Microsoft on a 504 to a copy: it "will likely
+ultimately succeed, but Graph has given up waiting" (microsoftgraph/msgraph-sdk-dotnet#74)."""
+
+MAX_IGNORED = 65_536
+"""Bytes of a 202's body that are read and thrown away."""
+
+FRESH = 1.0
+"""Seconds. An operation's POST goes over a connection that was idle for less, or over a new one: a kept-alive
+connection that the upstream is just closing would leave the outcome unknown."""
+
+
+class GraphClient(Protocol):
+    """What a submission needs of the upstream side."""
+
+    async def open(self, outgoing: Outgoing, *, max_idle: float | None = None) -> Exchange:
+        """See `upstream.Graph.open`."""
+
+
+@dataclass(slots=True)
+class Submitted:
+    """What became of the POST: the operation's record, and the upstream's reply where it is to be passed on
+    (still open; its reader must close it). Without one there is an operation to wait for.
+    """
+
+    operation: Operation
+    exchange: Exchange | None = None
+    upstream_status: int | None = None
+
+
+class Submission:
+    """Sends POSTs of operations."""
+
+    def __init__(
+        self,
+        *,
+        graph: GraphClient,
+        asking: Asking,
+        records: Records,
+        follower: Follower,
+        rules: MonitorRules,
+        chance: Callable[[], float],
+        now: Callable[[], float],
+    ) -> None:
+        self._graph = graph
+        self._asking = asking
+        self._records = records
+        self._follower = follower
+        self.rules = rules
+        self._chance = chance
+        self._now = now
+
+    async def send(self, operation: Operation, call: Call, dialect: Dialect, outgoing: Outgoing) -> Submitted:
+        """Send the POST of a `reserved` operation.
+
+        Raises `NothingSent` (no byte left; the claim is dropped), `OutcomeUnknown`, or the store's own errors.
+        """
+        operation = await self._records.apply(operation, lifecycle.Sending())
+        try:
+            exchange = await self._graph.open(outgoing, max_idle=FRESH)
+        except UpstreamUnreachable as error:
+            await self._records.apply(operation, lifecycle.Unsent())
+            raise NothingSent(error.reason) from error
+        except UpstreamError as error:
+            await self._records.apply(operation, lifecycle.Unclear())
+            raise OutcomeUnknown(error.reason) from error
+        except BaseException:
+            await self._records.apply(operation, lifecycle.Unclear())
+            raise
+        if exchange.status in UNCLEAR:
+            operation = await self._records.apply(operation, lifecycle.Unclear(headers.request_ids(exchange.headers)))
+            return Submitted(operation, exchange, exchange.status)
+        receipt = dialect.receipt(operation.plan, call, Reply(exchange.status, exchange.headers), self.rules)
+        if receipt is None:
+            operation = await self._records.apply(operation, lifecycle.Declined())
+            return Submitted(operation, exchange, exchange.status)
+        operation = await self._records.apply(operation, self._event(operation, receipt, exchange, dialect))
+        if not await self._may_connect(receipt):
+            operation = await self._records.apply(operation, lifecycle.Forbidden())
+            return Submitted(operation, exchange, exchange.status)
+        self._follower.follow(operation)
+        await self._drop(exchange)
+        return Submitted(operation, upstream_status=exchange.status)
+
+    def _event(
+        self, operation: Operation, receipt: Receipt, exchange: Exchange, dialect: Dialect
+    ) -> lifecycle.Event:
+        ids = headers.request_ids(exchange.headers)
+        if receipt.monitor is None:
+            return lifecycle.AcceptedDone(receipt.resource or operation.plan.source, ids)
+        wish = retry_after.parse(headers.get(exchange.headers, b"retry-after") or b"", self._now())
+        return lifecycle.Accepted(receipt, ids, self._chance(), dialect.floor, wish)
+
+    async def _may_connect(self, receipt: Receipt) -> bool:
+        """False only for an address that is off limits; a monitor that is merely down will be polled again."""
+        if receipt.monitor is None:
+            return True
+        try:
+            await self._asking.vet(receipt.monitor, credential=receipt.credential)
+        except AddressRefused:
+            return False
+        except UpstreamError:
+            return True
+        return True
+
+    async def _drop(self, exchange: Exchange) -> None:
+        """The body of a 202 says nothing that we need; reading it keeps the connection usable."""
+        with suppress(UpstreamError):
+            await exchange.read(MAX_IGNORED)
+        await exchange.close()

@@ -1,0 +1,134 @@
+"""Logs: structlog, one canonical line per call, to standard output as JSON or for a console.
+
+Rules: every event has a name from `EVENTS`; foreign loggers (aiohttp's, asyncio's) come through the same pipe with
+their message only, never with what a peer sent. No token, monitor URL, query string or body is ever passed in.
+"""
+
+import logging
+import sys
+import traceback
+from typing import Any, TextIO
+
+import structlog
+from structlog.typing import FilteringBoundLogger, Processor
+
+from gateway.model import ACTIVE, Operation, State, Trouble
+from gateway.telemetry import CallRecord
+
+EVENTS = {
+    "call": "one line per call, when it has been answered or its caller has left",
+    "operation_accepted": "the upstream accepted an operation",
+    "operation_ended": "an operation ended; `state` says how",
+    "poll_troubled": "a poll told us nothing; it will be asked again",
+    "operation_stalled": "an operation has shown no progress for polling.stalled_after",
+    "crashed": "a bug: an exception that nobody expected, with where it came from",
+    "listening": "the gateway takes calls",
+    "stopping": "SIGTERM or SIGINT arrived; held calls are being answered",
+    "stopped": "every call was answered, or shutdown.grace is over",
+    "foreign": "a message of a library",
+}
+"""Every event this module writes, and what it means."""
+
+LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+
+def configure(*, level: str, fmt: str, stream: TextIO | None = None) -> FilteringBoundLogger:
+    """Set up structlog and the standard library's root logger; returns the gateway's logger."""
+    out = stream or sys.stdout
+    shared: list[Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    render: Processor = (
+        structlog.processors.JSONRenderer()
+        if fmt == "json"
+        else structlog.dev.ConsoleRenderer(
+            colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
+    )
+    structlog.configure(
+        processors=[*shared, render],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
+        logger_factory=structlog.PrintLoggerFactory(out),
+        cache_logger_on_first_use=False,
+    )
+    log: FilteringBoundLogger = structlog.get_logger()
+    root = logging.getLogger()
+    root.handlers = [_Foreign(log)]
+    root.setLevel(max(LEVELS[level], logging.WARNING))
+    return log
+
+
+class _Foreign(logging.Handler):
+    """Passes a library's message on without its arguments: those may be what a peer sent."""
+
+    def __init__(self, log: FilteringBoundLogger) -> None:
+        super().__init__()
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        facts: dict[str, Any] = {"logger": record.name, "message": str(record.msg)[:200]}
+        if record.exc_info and record.exc_info[0] is not None:
+            facts["error"] = record.exc_info[0].__name__
+        self._log.log(record.levelno, "foreign", **facts)
+
+
+class LogObserver:
+    """Writes what it is told to a structlog logger."""
+
+    def __init__(self, log: FilteringBoundLogger) -> None:
+        self._log = log
+
+    def call_ended(self, record: CallRecord, seconds: float) -> None:
+        facts: dict[str, Any] = {
+            "method": record.method,
+            "path": record.path,
+            "route": record.route,
+            "status": record.status,
+            "outcome": record.outcome,
+            "seconds": round(seconds, 4),
+            "bytes_in": record.bytes_in,
+            "bytes_out": record.bytes_out,
+            "request_id": record.request_id,
+        }
+        for name in ("operation", "relation", "upstream_status"):
+            value = getattr(record, name)
+            if value is not None:
+                facts[name] = value
+        facts.update(record.notes)
+        self._log.info("call", **facts)
+
+    def operation_changed(self, before: Operation | None, after: Operation) -> None:
+        if before is None or before.state is after.state:
+            return
+        facts: dict[str, Any] = {
+            "operation": after.id,
+            "kind": after.plan.kind,
+            "state": after.state.value,
+        }
+        if after.state is State.RUNNING:
+            self._log.info("operation_accepted", **facts)
+        elif after.state not in ACTIVE and before.state in ACTIVE:
+            if after.accepted_at is not None and after.ended_at is not None:
+                facts["seconds"] = round(after.ended_at - after.accepted_at, 3)
+            if after.problem is not None:
+                facts["code"] = after.problem.code
+            self._log.info("operation_ended", polls=after.polls, **facts)
+
+    def poll_troubled(self, operation: Operation, trouble: Trouble) -> None:
+        self._log.warning(
+            "poll_troubled",
+            operation=operation.id,
+            ailment=trouble.ailment.value,
+            status=trouble.status,
+            in_a_row=operation.troubles,
+        )
+
+    def event(self, name: str, **facts: str | float | bool) -> None:
+        self._log.info(name, **facts)
+
+    def crashed(self, where: str, error: BaseException) -> None:
+        """Where and what kind, with the code's own lines; not the exception's text, which may quote a peer."""
+        frames = traceback.extract_tb(error.__traceback__)[-8:]
+        trail = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+        self._log.error("crashed", where=where, error=type(error).__name__, trail=trail)

@@ -1,0 +1,123 @@
+"""Monitors: URLs that came in a reply, on hosts that are not ours to trust.
+
+Rules
+- Its pool and its TLS contexts are its own, and no credential can get here: there is no parameter for one, and a
+  header that carries one is refused.
+- Every address is judged when it is connected to. The upstream's own origin is trusted as the upstream is, and
+  reached the way the upstream is: with its `connect_to`, and with its authorities for that origin alone.
+- The URL's target leaves byte for byte; redirects are replies like others.
+- Bounded all round: so many polls at once, so many bytes each, and so long in all, however slowly it trickles.
+
+It must not judge the URL's syntax (scheme, host list, ports): that was done before. What could not be dialled at all
+is AddressRefused.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.clock import Clock
+from gateway.errors import AddressRefused, UpstreamSilent
+from gateway.model import Headers, Reply
+from gateway.tasks import Tasks
+from gateway.upstream.addresses import AddressPolicy
+from gateway.upstream.connection import Connection, Keeper, Timeouts
+from gateway.upstream.dial import Dialler, Resolver, Way, client_tls, system_resolver
+from gateway.upstream.graph import way_to
+from gateway.upstream.pool import Pool
+from gateway.upstream.wire import Origin, Outgoing, RequestUnsendable, UrlUnusable, split_url
+
+CREDENTIALS = frozenset({b"authorization", b"proxy-authorization"})
+
+
+@dataclass(frozen=True, slots=True)
+class Trusted:
+    """An origin whose addresses are taken as they come: the upstream's own."""
+
+    base_url: str
+    connect_to: str | None = None
+    ca_file: Path | None = None
+
+
+class Monitors:
+    """GET requests to monitors, and the vetting of their addresses."""
+
+    def __init__(
+        self,
+        *,
+        policy: AddressPolicy,
+        timeouts: Timeouts,
+        clock: Clock,
+        tasks: Tasks,
+        max_body: int,
+        concurrency: int,
+        max_header: int,
+        trusted: Sequence[Trusted] = (),
+        ca_file: Path | None = None,
+        keep: int = 128,
+        resolve: Resolver = system_resolver,
+    ) -> None:
+        """`concurrency` bounds the polls under way, `max_body` and `max_header` the bytes of one's reply."""
+        self._policy = policy
+        self._max_body = max_body
+        self._whole = timeouts.connect + timeouts.reply + timeouts.idle
+        self._slots = asyncio.Semaphore(concurrency)
+        self._tls = client_tls(ca_file)
+        self._trusted: dict[Origin, Way] = {}
+        for one in trusted:
+            way = way_to(one.base_url, one.connect_to, one.ca_file or ca_file)
+            self._trusted[way.origin] = way
+        self._dialler = Dialler(timeouts, tasks, resolve)
+        self._pool = Pool(dial=self._dial, clock=clock, tasks=tasks, keep=keep, max_header=max_header)
+
+    @property
+    def connections(self) -> tuple[int, int]:
+        """How many are open, and how many of those are idle."""
+        return self._pool.live, self._pool.idle
+
+    async def get(self, url: str, headers: Headers) -> Reply:
+        """Ask a monitor. `headers` go out as they are, behind a Host line made from the URL.
+
+        Raises AddressRefused, UpstreamUnreachable, UpstreamBroken, UpstreamSilent, UpstreamMalformed.
+        """
+        if any(name.lower() in CREDENTIALS for name, _ in headers):
+            raise RequestUnsendable("no credential goes to a monitor")
+        origin, target = _split(url)
+        outgoing = Outgoing("GET", target, ((b"Host", origin.host_header), *headers))
+        async with self._slots:
+            try:
+                async with asyncio.timeout(self._whole):
+                    exchange = await self._pool.open(origin, outgoing)
+                    try:
+                        body, oversized = await exchange.read(self._max_body)
+                    finally:
+                        await exchange.close()
+            except TimeoutError:
+                raise UpstreamSilent("too_slow") from None
+        return Reply(exchange.status, exchange.headers, b"" if oversized else body, oversized)
+
+    async def vet(self, url: str) -> None:
+        """Connect, and keep the connection for the first poll: an address that is off limits is found out now.
+
+        Raises AddressRefused, and UpstreamUnreachable for troubles that may pass.
+        """
+        origin, _ = _split(url)
+        await self._pool.warm(origin)
+
+    async def close(self) -> None:
+        """End all connections; polls that are under way fail."""
+        await self._pool.close()
+
+    async def _dial(self, origin: Origin, keeper: Keeper) -> Connection:
+        way = self._trusted.get(origin)
+        if way is None:
+            way = Way(origin, origin.host, origin.port, self._tls if origin.tls else None, self._policy)
+        return await self._dialler.dial(way, keeper)
+
+
+def _split(url: str) -> tuple[Origin, str]:
+    try:
+        return split_url(url)
+    except UrlUnusable:
+        raise AddressRefused("url") from None

@@ -1,0 +1,198 @@
+"""The whole cast on one event loop: simulator, gateway, and clients on real sockets.
+
+    def test_something() -> None:
+        async def story(stage: Stage) -> None:
+            answer = await stage.copy("/v1.0/me/drive/root:/Documents/report.docx:/copy", name="b.docx")
+            assert answer.status == 200
+
+        play(story, wait={"max": 2.0})
+
+Blocking clients run in threads (`in_thread`), as they would in a process of their own. Nothing here sleeps.
+"""
+
+import asyncio
+import http.client
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from fakes.records import Remembering
+
+from gateway.app import Gateway
+from gateway.clock import Clock, SystemClock
+from gateway.config import Config
+from gateway.simulator import Simulator, SimulatorSettings
+
+T = TypeVar("T")
+
+QUICK: dict[str, dict[str, Any]] = {
+    "listen": {"port": 0},
+    "admin": {"port": 0},
+    "monitor": {"allow_http": True, "allow_private": True, "allowed_hosts": ["127.0.0.1"]},
+    "polling": {"first_delay": 0.02, "min_interval": 0.02, "max_interval": 0.2, "lost_after": 0.3},
+    "shutdown": {"grace": 5.0},
+}
+"""A configuration for tests: any free port, the simulator's hosts, and no time to lose."""
+
+
+@dataclass
+class Answer:
+    """What a client got."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+    def header(self, name: str) -> str | None:
+        return next((value for key, value in self.headers if key.lower() == name.lower()), None)
+
+    @property
+    def json(self) -> Any:  # noqa: ANN401 - JSON can be anything
+        return json.loads(self.body)
+
+
+@dataclass
+class Stage:
+    """The cast."""
+
+    simulator: Simulator
+    gateway: Gateway
+    observer: Remembering
+    host: str = ""
+    port: int = 0
+    admin_port: int = 0
+    jobs: list["asyncio.Task[Any]"] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+    def token(self, user: str = "ana") -> str:
+        return f"Bearer {self.simulator.token(user)}"
+
+    async def call(
+        self,
+        method: str,
+        target: str,
+        *,
+        body: object = None,
+        headers: dict[str, str] | None = None,
+        token: str | None = "",
+        timeout: float = 30.0,
+    ) -> Answer:
+        """One call by http.client, in a thread. `token`: empty for ana's, None for no Authorization."""
+        sent = dict(headers or {})
+        if token is not None:
+            sent["Authorization"] = token or self.default_token
+        raw: bytes | None
+        if body is None or isinstance(body, bytes):
+            raw = body
+        else:
+            raw = json.dumps(body).encode()
+            sent.setdefault("Content-Type", "application/json")
+        return await in_thread(partial(exchange, self.host, self.port, method, target, raw, sent, timeout))
+
+    async def copy(
+        self,
+        target: str,
+        *,
+        headers: dict[str, str] | None = None,
+        simulate: str | None = None,
+        token: str | None = "",
+        timeout: float = 30.0,
+        **body: object,
+    ) -> Answer:
+        """POST a copy; `simulate` is the simulator's header of that name."""
+        sent = dict(headers or {})
+        if simulate is not None:
+            sent["Simulate"] = simulate
+        return await self.call("POST", target, body=body, headers=sent, token=token, timeout=timeout)
+
+    async def admin(self, path: str) -> Answer:
+        return await in_thread(partial(exchange, "127.0.0.1", self.admin_port, "GET", path, None, {}, 10.0))
+
+    @property
+    def default_token(self) -> str:
+        if not hasattr(self, "_token"):
+            self._token = self.token()
+        return self._token
+
+    @property
+    def copies_sent(self) -> int:
+        """POSTs of a copy that reached the simulator."""
+        return sum(asked.method == "POST" and "/copy" in asked.target for asked in self.simulator.requests())
+
+
+def exchange(
+    host: str,
+    port: int,
+    method: str,
+    target: str,
+    body: bytes | None,
+    headers: dict[str, str],
+    timeout: float,
+) -> Answer:
+    """One request on a connection of its own, blocking, redirects not followed."""
+    connection = http.client.HTTPConnection(host, port, timeout=timeout)
+    try:
+        connection.request(method, target, body, headers)
+        reply = connection.getresponse()
+        return Answer(reply.status, reply.getheaders(), reply.read())
+    finally:
+        connection.close()
+
+
+async def follow(stage: Stage, answer: Answer, *, token: str | None = "", most: int = 50) -> tuple[Answer, int]:
+    """Follow 303s as a client would; the last answer and the number of hops."""
+    hops = 0
+    while answer.status == 303 and hops < most:
+        location = urlsplit(answer.header("Location") or "")
+        answer = await stage.call("GET", f"{location.path}?{location.query}", token=token)
+        hops += 1
+    return answer, hops
+
+
+async def in_thread(work: Callable[[], T]) -> T:
+    return await asyncio.get_running_loop().run_in_executor(None, work)
+
+
+def merged(base: dict[str, dict[str, Any]], *changes: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    sections = {name: dict(section) for name, section in base.items()}
+    for change in changes:
+        for name, section in change.items():
+            sections.setdefault(name, {}).update(section)
+    return sections
+
+
+def play(
+    story: Callable[[Stage], Awaitable[None]],
+    *,
+    settings: SimulatorSettings | None = None,
+    clock: Clock | None = None,
+    **sections: dict[str, Any],
+) -> Remembering:
+    """Set the stage, play, and see that nothing is left behind; returns what the observer saw."""
+    observer = Remembering()
+
+    async def body() -> None:
+        ticking = clock or SystemClock()
+        script = settings or SimulatorSettings(base_duration=0.1, bytes_per_second=0)
+        async with Simulator(script, ticking) as simulator:
+            upstream = {"upstream": {"base_url": simulator.graph_url}}
+            config = Config.model_validate(merged(QUICK, upstream, sections))
+            gateway = Gateway(config, ticking, [observer])
+            callers, admin = await gateway.start()
+            stage = Stage(simulator, gateway, observer, callers.host, callers.port, admin.port)
+            try:
+                await story(stage)
+            finally:
+                await gateway.stop()
+            assert len(gateway.tasks) == 0, gateway.tasks.names()
+            assert observer.crashes == []
+
+    with asyncio.Runner() as runner:
+        runner.run(body())
+    return observer
