@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from ipaddress import ip_address
+from typing import NamedTuple
 
 from gateway import dialects
 from gateway.admin import AdminSide
 from gateway.asking import Asking
 from gateway.auth import Vault
 from gateway.clock import Clock
-from gateway.config import Address, Config
+from gateway.config import Config
 from gateway.dialects.monitor_url import MonitorRules
 from gateway.follower import Follower, FollowRules
 from gateway.http.server import CallerSide, require_strict_parser
@@ -38,6 +39,16 @@ REPLY_HEADER = 65_536
 
 POLL_TIMEOUT = 30.0
 """Seconds that a monitor may be silent; asking again is cheap, a poll that hangs hides the end of an operation."""
+
+
+class Address(NamedTuple):
+    """Where a listener listens."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 class CannotListen(Exception):
@@ -79,10 +90,9 @@ class Gateway:
             reply=config.upstream.reply_timeout,
             idle=config.limits.idle,
         )
-        pinned = str(config.upstream.connect_to) if config.upstream.connect_to is not None else None
         self.graph = Graph(
             base_url=config.upstream.base_url,
-            connect_to=pinned,
+            connect_to=config.upstream.connect_to,
             ca_file=config.upstream.ca_file,
             timeouts=timeouts,
             clock=clock,
@@ -91,7 +101,8 @@ class Gateway:
         )
         self.monitors = Monitors(
             policy=AddressPolicy(
-                allow_private=config.monitor.allow_private, literals=listed_literals(config.monitor.allowed_hosts)
+                allow_private=config.monitor.allow_private,
+                literals=listed_literals(config.monitor.allowed_hosts),
             ),
             ca_file=config.monitor.ca_file,
             timeouts=replace(timeouts, reply=min(timeouts.reply, POLL_TIMEOUT)),
@@ -100,13 +111,13 @@ class Gateway:
             max_body=config.limits.monitor_body,
             max_header=REPLY_HEADER,
             concurrency=config.limits.concurrent_polls,
-            trusted=[Trusted(config.upstream.base_url, pinned, config.upstream.ca_file)],
+            trusted=[Trusted(config.upstream.base_url, config.upstream.connect_to, config.upstream.ca_file)],
         )
-        vault = Vault(
+        self.vault = Vault(
             size=config.operations.max_active, keep=config.operations.deadline, monotonic=clock.monotonic
         )
         asking = Asking(
-            graph=self.graph, monitors=self.monitors, vault=vault, max_body=config.limits.monitor_body
+            graph=self.graph, monitors=self.monitors, vault=self.vault, max_body=config.limits.monitor_body
         )
         polling = Polling(
             first_delay=config.polling.first_delay,
@@ -158,7 +169,7 @@ class Gateway:
                 records=self.records,
                 waiting=self.waiting,
                 submission=submission,
-                vault=vault,
+                vault=self.vault,
                 tickets=Tickets(secret),
                 tasks=self.tasks,
                 observer=self.observer,
@@ -204,6 +215,7 @@ class Gateway:
         self.waiting.drain()
         await self.callers.stop(grace)
         await self.tasks.cancel()
+        self.vault.forget()
         await self.graph.close()
         await self.monitors.close()
         await self.store.close()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from gateway import lifecycle
+from gateway import events, lifecycle
 from gateway.asking import Asking, CredentialGone
 from gateway.clock import Clock
 from gateway.dialects import Dialect
@@ -88,7 +88,7 @@ class Follower:
                     case lifecycle.Poll():
                         operation = await self._poll(operation, step)
                     case lifecycle.GiveUp():
-                        operation = await self._records.apply(operation, lifecycle.Expired())
+                        operation = await self._records.apply(operation, events.Expired())
                     case lifecycle.Rest() | lifecycle.Submit():
                         return
                     case _:

@@ -17,154 +17,31 @@ from typing import TypeVar, assert_never
 
 from gateway import pacing
 from gateway.errors import DeadlineExceeded, OperationLost
-from gateway.model import (
-    Ailment,
-    Headers,
-    Operation,
-    Problem,
-    Progress,
-    Receipt,
-    Report,
-    Sample,
-    State,
-    Trouble,
+from gateway.events import (
+    Accepted,
+    AcceptedDone,
+    Completed,
+    Declined,
+    Delivered,
+    Event,
+    Expired,
+    Failed,
+    Fetched,
+    Forbidden,
+    Progressed,
+    Reconciled,
+    Sending,
+    Troubled,
+    Unclear,
+    Unsent,
+    Vanished,
 )
+from gateway.model import Ailment, Operation, Problem, Progress, Report, Sample, State, Trouble
 
 T = TypeVar("T")
 
 LONGEST_REPORT = 16_384
 """Characters of a final report that a record keeps; Graph's have a few hundred."""
-
-# --- events: what happened -------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Sending:
-    """The POST is about to be written; durable before its first byte."""
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """The upstream accepted the operation and said where to ask about it."""
-
-    receipt: Receipt
-    request_ids: Headers
-    chance: float
-    floor: float = 0.0
-    retry_after: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AcceptedDone:
-    """The upstream accepted the operation, and what it named as the monitor already is the result."""
-
-    resource: str
-    request_ids: Headers
-
-
-@dataclass(frozen=True, slots=True)
-class Declined:
-    """The upstream answered the POST for good and started nothing that could be followed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unsent:
-    """Not a byte of the POST was written."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unclear:
-    """The POST was sent and nobody told us what became of it."""
-
-    request_ids: Headers = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Forbidden:
-    """The monitor turned out to be at an address that is off limits: the upstream's reply is passed on as it is."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progressed:
-    """The monitor said: still running."""
-
-    report: Report
-    chance: float
-    floor: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Troubled:
-    """A poll told us nothing."""
-
-    trouble: Trouble
-    chance: float
-    floor: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Completed:
-    """The monitor said: done."""
-
-    report: Report
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """The monitor said: failed."""
-
-    report: Report
-    problem: Problem
-
-
-@dataclass(frozen=True, slots=True)
-class Vanished:
-    """The monitor has been gone for longer than `polling.lost_after`."""
-
-    trouble: Trouble
-
-
-@dataclass(frozen=True, slots=True)
-class Expired:
-    """`operations.deadline` has passed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """Somebody has got the finished item, or there is none to get."""
-
-
-@dataclass(frozen=True, slots=True)
-class Delivered:
-    """The whole answer was written to a caller that took it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reconciled:
-    """The item was looked for, and found where this operation would have put it."""
-
-    resource: str
-    resource_id: str | None = None
-
-
-Event = (
-    Sending
-    | Accepted
-    | AcceptedDone
-    | Declined
-    | Unsent
-    | Unclear
-    | Forbidden
-    | Progressed
-    | Troubled
-    | Completed
-    | Failed
-    | Vanished
-    | Expired
-    | Fetched
-    | Delivered
-    | Reconciled
-)
 
 # --- the table -------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ observers and whoever waits. Where the store says that somebody else was faster,
 
 from collections.abc import Callable
 
-from gateway import lifecycle, pacing
+from gateway import events, lifecycle, pacing
 from gateway.clock import Clock
 from gateway.model import Operation, State
 from gateway.store import Store
@@ -27,7 +27,7 @@ class Records:
         """`listener` is called with every record right after it was stored; it must not raise or await."""
         self._listeners.append(listener)
 
-    async def apply(self, operation: Operation, event: lifecycle.Event) -> Operation:
+    async def apply(self, operation: Operation, event: events.Event) -> Operation:
         """The record after `event`, stored.
 
         Raises `lifecycle.IllegalTransition`, `store.Conflict`, or what the store raises when it is down.

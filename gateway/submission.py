@@ -15,12 +15,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
-from gateway import headers, lifecycle
+from gateway import events, headers
 from gateway.asking import Asking
 from gateway.dialects import Dialect, retry_after
 from gateway.dialects.monitor_url import MonitorRules
 from gateway.errors import (
     AddressRefused,
+    GatewayError,
     NothingSent,
     OutcomeUnknown,
     UpstreamError,
@@ -53,12 +54,13 @@ class GraphClient(Protocol):
 @dataclass(slots=True)
 class Submitted:
     """What became of the POST: the operation's record, and the upstream's reply where it is to be passed on
-    (still open; its reader must close it). Without one there is an operation to wait for.
+    (still open; its reader must close it), or why there is none. Without either there is an operation to wait for.
     """
 
     operation: Operation
     exchange: Exchange | None = None
-    upstream_status: int | None = None
+    failure: GatewayError | None = None
+    """`NothingSent` (the claim was dropped) or `OutcomeUnknown`."""
 
 
 class Submission:
@@ -84,45 +86,44 @@ class Submission:
         self._now = now
 
     async def send(self, operation: Operation, call: Call, dialect: Dialect, outgoing: Outgoing) -> Submitted:
-        """Send the POST of a `reserved` operation.
-
-        Raises `NothingSent` (no byte left; the claim is dropped), `OutcomeUnknown`, or the store's own errors.
-        """
-        operation = await self._records.apply(operation, lifecycle.Sending())
+        """Send the POST of a `reserved` operation. Raises the store's own errors only."""
+        operation = await self._records.apply(operation, events.Sending())
         try:
             exchange = await self._graph.open(outgoing, max_idle=FRESH)
         except UpstreamUnreachable as error:
-            await self._records.apply(operation, lifecycle.Unsent())
-            raise NothingSent(error.reason) from error
+            operation = await self._records.apply(operation, events.Unsent())
+            return Submitted(operation, failure=NothingSent(error.reason))
         except UpstreamError as error:
-            await self._records.apply(operation, lifecycle.Unclear())
-            raise OutcomeUnknown(error.reason) from error
+            operation = await self._records.apply(operation, events.Unclear())
+            return Submitted(operation, failure=OutcomeUnknown(error.reason))
         except BaseException:
-            await self._records.apply(operation, lifecycle.Unclear())
+            await self._records.apply(operation, events.Unclear())
             raise
         if exchange.status in UNCLEAR:
-            operation = await self._records.apply(operation, lifecycle.Unclear(headers.request_ids(exchange.headers)))
-            return Submitted(operation, exchange, exchange.status)
+            operation = await self._records.apply(
+                operation, events.Unclear(headers.request_ids(exchange.headers))
+            )
+            return Submitted(operation, exchange)
         receipt = dialect.receipt(operation.plan, call, Reply(exchange.status, exchange.headers), self.rules)
         if receipt is None:
-            operation = await self._records.apply(operation, lifecycle.Declined())
-            return Submitted(operation, exchange, exchange.status)
+            operation = await self._records.apply(operation, events.Declined())
+            return Submitted(operation, exchange)
         operation = await self._records.apply(operation, self._event(operation, receipt, exchange, dialect))
         if not await self._may_connect(receipt):
-            operation = await self._records.apply(operation, lifecycle.Forbidden())
-            return Submitted(operation, exchange, exchange.status)
+            operation = await self._records.apply(operation, events.Forbidden())
+            return Submitted(operation, exchange)
         self._follower.follow(operation)
         await self._drop(exchange)
-        return Submitted(operation, upstream_status=exchange.status)
+        return Submitted(operation)
 
     def _event(
         self, operation: Operation, receipt: Receipt, exchange: Exchange, dialect: Dialect
-    ) -> lifecycle.Event:
+    ) -> events.Event:
         ids = headers.request_ids(exchange.headers)
         if receipt.monitor is None:
-            return lifecycle.AcceptedDone(receipt.resource or operation.plan.source, ids)
+            return events.AcceptedDone(receipt.resource or operation.plan.source, ids)
         wish = retry_after.parse(headers.get(exchange.headers, b"retry-after") or b"", self._now())
-        return lifecycle.Accepted(receipt, ids, self._chance(), dialect.floor, wish)
+        return events.Accepted(receipt, ids, self._chance(), dialect.floor, wish)
 
     async def _may_connect(self, receipt: Receipt) -> bool:
         """False only for an address that is off limits; a monitor that is merely down will be polled again."""

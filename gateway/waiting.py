@@ -21,7 +21,7 @@ from typing import Any
 
 from cachetools import TTLCache
 
-from gateway import lifecycle, sameness
+from gateway import events, sameness
 from gateway.auth import Caller
 from gateway.clock import Clock
 from gateway.model import ACTIVE, FINISHED, Operation, State
@@ -181,7 +181,7 @@ class Waiting:
             if current is None or current.state not in FINISHED:
                 return
             try:
-                await self._records.apply(current, lifecycle.Delivered())
+                await self._records.apply(current, events.Delivered())
             except Conflict:
                 continue
             return

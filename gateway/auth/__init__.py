@@ -54,3 +54,7 @@ class Vault:
     def recall(self, credential: str) -> bytes | None:
         """By a digest, or the first half of one, which is all that a ticket has room for."""
         return self._kept.get(credential[:HALF])
+
+    def forget(self) -> None:
+        """Let go of all of them; their callers will be asked for them again."""
+        self._kept.clear()

@@ -13,7 +13,6 @@
 Nothing here keeps time, logs, or opens a connection.
 """
 
-from gateway.config.addresses import Address, HostRule, host_rule
 from gateway.config.load import load, parse
 from gateway.config.problems import ConfigError, ConfigProblem
 from gateway.config.shape import (
@@ -33,14 +32,12 @@ from gateway.config.shape import (
 )
 
 __all__ = [
-    "Address",
     "Admin",
     "Auth",
     "Config",
     "ConfigError",
     "ConfigProblem",
     "Dialects",
-    "HostRule",
     "Limits",
     "Listen",
     "Log",
@@ -50,7 +47,6 @@ __all__ = [
     "Shutdown",
     "Upstream",
     "Wait",
-    "host_rule",
     "load",
     "parse",
 ]

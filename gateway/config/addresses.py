@@ -8,7 +8,6 @@ address (`127.1`, `0x7f.1`), a name outside ASCII, a user name in a URL. Nothing
 import ipaddress
 import re
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from gateway.config.kinds import Kind, unfit
 
@@ -22,40 +21,19 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 _LONGEST_NAME = 253
 
 
-class Address(NamedTuple):
-    """Where to connect."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"{_bracketed(self.host)}:{self.port}"
-
-
-class HostRule(NamedTuple):
-    """An entry of a list of hosts, taken apart: `*.sharepoint.com:8443` is ("sharepoint.com", True, 8443)."""
-
-    host: str
-    below: bool
-    """Whether every name that ends in `.host` is meant, and `host` itself is not."""
-    port: int | None
-
-    def __str__(self) -> str:
-        host = f"*.{self.host}" if self.below else self.host
-        return host if self.port is None else f"{_bracketed(host)}:{self.port}"
-
-
-def host_rule(entry: str) -> HostRule:
-    """Read an entry of a list of hosts; raises ValueError."""
-    bare = canonical_host(entry)
+def canonical_entry(text: str) -> str | None:
+    """An entry of a list of hosts (a host, `*.suffix`, either with a port) in its one spelling; None if it is none."""
+    bare = canonical_host(
+        text
+    )  # first, because a port cannot be told from the last group of a bare IPv6 address
     if bare is not None:
-        return HostRule(bare, below=False, port=None)
-    text, port = _split_port(entry)
-    below = text.startswith("*.")
-    host = canonical_host(text.removeprefix("*."))
-    if host is None or (below and _is_ip(host)):
-        raise ValueError(entry)
-    return HostRule(host, below, port)
+        return bare
+    spelling, port = _split_port(text)
+    host = canonical_host(spelling.removeprefix("*."))
+    if host is None or (spelling.startswith("*.") and _is_ip(host)):
+        return None
+    wildcard = "*." if spelling.startswith("*.") else ""
+    return f"{wildcard}{host}" if port is None else f"{wildcard}{_bracketed(host)}:{port}"
 
 
 def canonical_host(text: str) -> str | None:
@@ -90,14 +68,11 @@ class HostPort(Kind):
     def accepts(self) -> str:
         return "`host:port`, an IPv6 address in brackets"
 
-    def read(self, value: object) -> Address:
-        if isinstance(value, Address):
-            return value
-        if isinstance(value, str):
-            text, port = _split_port(value)
-            host = canonical_host(text)
-            if host is not None and port is not None:
-                return Address(host, port)
+    def read(self, value: object) -> str:
+        text, port = _split_port(value) if isinstance(value, str) else ("", None)
+        host = canonical_host(text)
+        if host is not None and port is not None:
+            return f"{_bracketed(host)}:{port}"
         raise unfit(
             "must be host:port, not {value}",
             'write 10.0.0.7:443, proxy.example:443 or "[2001:db8::7]:443", with a port from 1 to 65535',
@@ -111,13 +86,13 @@ class AllowedHost(Kind):
         return "a host name, `*.suffix` or an IP address, each with or without `:port`"
 
     def read(self, value: object) -> str:
-        try:
-            return str(host_rule(value if isinstance(value, str) else ""))
-        except ValueError:
+        entry = canonical_entry(value) if isinstance(value, str) else None
+        if entry is None:
             raise unfit(
                 "must be a host name, *.suffix or an IP address, with or without a port, not {value}",
                 self._advice(value),
-            ) from None
+            )
+        return entry
 
     def _advice(self, value: object) -> str:
         text = value if isinstance(value, str) else ""

@@ -42,8 +42,11 @@ class CertificateFile(Kind):
             raise unfit(
                 f"{{value}} {error}", "name a readable file; a relative path starts at this file"
             ) from None
+        ascii_text = text.encode("ascii", "replace").decode(
+            "ascii"
+        )  # what is not ASCII can only be a comment
         try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=ascii_text)
         except (ssl.SSLError, ValueError):
             raise unfit(
                 "{value} holds no certificates", "name a PEM file with the certificates to trust"

@@ -23,6 +23,7 @@ UNFIT = "unfit"
 """The type of the errors that kinds raise; their context holds `message`, `fix` and perhaps `hint`."""
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
+_NEARLY_WHOLE = re.compile(r"([+-]?[0-9]{1,18})(?:\.0*)?")
 
 
 def unfit(message: str, fix: str, hint: str | None = None) -> PydanticCustomError:
@@ -61,8 +62,11 @@ class Whole(Kind):
         if isinstance(value, Referred) and _WHOLE.fullmatch(value):
             value = int(value)
         if not isinstance(value, int) or isinstance(value, bool):
+            meant = _NEARLY_WHOLE.fullmatch(str(value))
             raise unfit(
-                f"must be {self.accepts()}, not {{value}}", f"write a number such as {max(self.at_least, 1)}"
+                f"must be {self.accepts()}, not {{value}}",
+                f"write a number such as {max(self.at_least, 1)}",
+                hint=f"write {meant[1]}, without quotes and fraction" if meant else None,
             )
         if not self.at_least <= value <= self.at_most:
             raise unfit(f"must be {self.accepts()}, not {{value}}", "choose a number in that range")

@@ -109,9 +109,9 @@ def _item_kind(field: FieldInfo) -> Kind:
 
 def _accepts(field: FieldInfo) -> str:
     kind = _kind(field)
-    accepts = (
-        f"a list, each item {_item_kind(field).accepts()}" if isinstance(kind, Listed) else kind.accepts()
-    )
+    accepts = kind.accepts()
+    if isinstance(kind, Listed):
+        accepts += f", each item {_item_kind(field).accepts()}"
     return f"{accepts}; or `null`" if type(None) in get_args(field.annotation) else accepts
 
 

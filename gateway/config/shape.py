@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from gateway.config.addresses import Address, AllowedHost, Host, HostPort, Url
+from gateway.config.addresses import AllowedHost, Host, HostPort, Url
 from gateway.config.certificates import CertificateFile
 from gateway.config.kinds import Flag, Listed, Whole, Word, unfit
 from gateway.config.units import DAY, GIB, HOUR, KIB, MIB, MINUTE, Bytes, Seconds
@@ -108,7 +108,7 @@ class Upstream(Section):
     http:// they travel in the clear, which is for simulators and loopback alone."""
     ca_file: CaFile | None = None
     """A file of the certificate authorities to trust upstream, instead of the system's."""
-    connect_to: Annotated[Address, HostPort()] | None = None
+    connect_to: Annotated[str, HostPort()] | None = None
     """Connect here instead of where the name in `base_url` resolves to. That name is still the one in the
     Host header and the one that the certificate must carry; for pods in which graph.microsoft.com is an alias
     of the gateway itself."""
@@ -136,7 +136,7 @@ class Monitor(Section):
     ] = MICROSOFT_HOSTS
     """Hosts whose monitor URLs are followed: `host`, `*.suffix`, either with `:port`, or an IP address. A
     list replaces the default, which is Microsoft's in all clouds; the upstream's own origin is always
-    allowed. The port is 443 unless the entry names one."""
+    allowed. The port is the scheme's own unless the entry names one."""
     allow_private: Annotated[bool, Flag()] = False
     """Follow monitor URLs that resolve to private or loopback addresses, on any port. For simulators:
     otherwise a reply could make the gateway reach into the network around it."""

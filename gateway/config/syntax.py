@@ -66,8 +66,11 @@ class Events:
                 yield event
         except MarkedYAMLError as error:
             raise _explained(error, self._reached) from None
-        except (ArithmeticError, AssertionError, LookupError, ValueError) as error:
-            # The scanner does not check what it hands to chr() and the like.
+        except Malformed:
+            raise
+        except Exception as error:  # noqa: BLE001 - see below
+            # The parser asserts what a text may violate, and does not check what it hands to chr(): its own bugs,
+            # which in front of an operator are still problems of the file.
             message = f"not valid YAML after this place ({type(error).__name__})"
             raise Malformed(
                 self._reached, message, "look for a wrong escape or directive in what follows"

@@ -6,8 +6,9 @@ caller's credential: an id that could be anything but one path segment is no id.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from gateway.dialects.document import object_of, text_of
 from gateway.dialects.target import steps
@@ -17,6 +18,7 @@ _SHAREPOINT_VERSIONS = frozenset({"v2.0", "v2.1"})
 _ID = re.compile(r"(?!\.+\Z)[A-Za-z0-9!$,.=@_~-]{1,512}")
 _CONSUMER_ITEM = re.compile(r"(?P<drive>[0-9A-Fa-f]{10,16})!.+")
 _CONSUMER_DRIVE = re.compile(r"[0-9A-Fa-f]{10,16}")
+_MONITOR_WORDS = frozenset({"monitor", "operations"})
 _EMPTY_ID = frozenset({"items", "items('')", "items()"})
 
 
@@ -131,11 +133,12 @@ def refer_to_url(url: object) -> Reference:
     if text is None:
         return Reference()
     path = steps(_path(text))
-    at = next((place for place in range(1, len(path)) if path[place - 1] == "items"), None)
-    if at is None:
-        return Reference()
-    drive = safe_id(path[at - 2]) if at >= 3 and path[at - 3] == "drives" else None
-    return Reference(None if drive == "me" else drive, safe_id(path[at]))
+    for place in range(len(path) - 3):
+        if (path[place], path[place + 2]) == ("drives", "items"):
+            drive = None if path[place + 1] == "me" else safe_id(path[place + 1])
+            return Reference(drive, safe_id(path[place + 3]))
+    # No drive: `api.onedrive.com/items/{id}`, `_api/v2.0/drive/items/{id}`. The last one, as a site may be called so.
+    return Reference(item=next((safe_id(item) for before, item in _pairs(path) if before == "items"), None))
 
 
 def refer_to_resource(members: Mapping[str, object]) -> Reference:
@@ -147,7 +150,11 @@ def refer_to_resource(members: Mapping[str, object]) -> Reference:
 def is_item_url(url: str) -> bool:
     """Whether a URL ends at an item, with or without its id, and so is no monitor."""
     path = steps(_path(url))
-    return path[-1:] != () and (path[-1] in _EMPTY_ID or path[-2:-1] == ("items",))
+    return (
+        not _MONITOR_WORDS.intersection(path)
+        and path[-1:] != ()
+        and (path[-1] in _EMPTY_ID or path[-2:-1] == ("items",))
+    )
 
 
 def is_item(members: Mapping[str, object]) -> bool:
@@ -155,6 +162,11 @@ def is_item(members: Mapping[str, object]) -> bool:
     if "status" in members or text_of(members.get("id")) is None:
         return False
     return any(field in members for field in ("name", "parentReference", "file", "folder"))
+
+
+def _pairs(path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Yield each two neighbours, the last ones first."""
+    yield from reversed(list(pairwise(path)))
 
 
 def _path(url: str) -> str:

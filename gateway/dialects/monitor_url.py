@@ -15,6 +15,7 @@ What this module must not do: put a URL, or any part of its path or query, into 
 import ipaddress
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 _IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -167,6 +168,7 @@ class _Entry:
         return origin.host == self.host
 
 
+@lru_cache(maxsize=256)
 def _entry(text: str) -> _Entry | None:
     """Read an entry; None for one that can match nothing, which the configuration has complained about already."""
     lowered = text.strip().lower()

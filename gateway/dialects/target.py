@@ -11,7 +11,7 @@ called "copy" is never taken for the action.
  1. Escapes of characters that a path segment may hold raw are decoded (unreserved ones by RFC 3986 section 6.2.2.2;
     `!`, `@`, `'` and the like because Graph takes both, and clients send both), the others get upper-case digits,
     and what may not stand there raw is encoded.
- 2. Trailing slashes go, and so does an empty query.
+ 2. Empty segments go, trailing slashes among them, and so does an empty query.
  3. Words of the API get their documented spelling, whatever case they came in; the namespace of an action goes, `()`
     after one goes, and the key syntax `items('x')` becomes `items/x`.
  4. Everything else keeps its case. Ids of drives are base64 and case-sensitive; to fold them could make one operation
@@ -22,7 +22,7 @@ This module must not resolve dot segments (the guard refuses them) nor join URLs
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from urllib.parse import quote, unquote
 
 _SPELLINGS = (
@@ -48,7 +48,6 @@ _RAW_IN_PATH = _UNRESERVED | frozenset(b"!$&'()*+,;=:@")
 _RAW_IN_QUERY = _UNRESERVED | frozenset(b"!$'()*,:@/?")
 """Without `&`, `=`, `+` and `;`: in a query these mean something else when they are escaped."""
 
-_SPELT_AS_ID = re.compile(r"[^/]*:%2F[^/]*")
 _KEY = re.compile(r"([A-Za-z]+)\('([^'/:()]+)'\)")
 
 _CONFLICT = "@microsoft.graph.conflictBehavior"
@@ -58,9 +57,7 @@ _NOT_IN_NAMES = re.compile(r'[/\\*<>?:"|\x00-\x1f\x7f]')
 
 def steps(path: str) -> tuple[str, ...]:
     """Return the canonical steps of a raw path: `/V1.0/me/drive/root%3A/a:/copy/` → v1.0, me, drive, root:/a:, copy."""
-    spelt = _SPELT_AS_ID.sub(lambda found: found[0].replace("%2F", "/"), _spell(path, _IN_PATH, _RAW_IN_PATH))
-    spelt = spelt.rstrip("/").removeprefix("/")
-    return tuple(_folded(_glued(spelt.split("/")))) if spelt else ()
+    return tuple(_folded(_glued(_segments(_spell(path, _IN_PATH, _RAW_IN_PATH)))))
 
 
 def canonical_target(target: str) -> str:
@@ -126,7 +123,16 @@ def _parameter(raw: str) -> str:
     return f"{name}{equals}{value}"
 
 
-def _glued(segments: list[str]) -> Iterator[str]:
+def _segments(path: str) -> Iterator[str]:
+    for one in path.split("/"):
+        if ":%2F" in one:
+            # A path in place of an id: as no name may hold a slash or a colon, there is no other way to read it.
+            yield from filter(None, one.split("%2F"))
+        elif one:
+            yield one
+
+
+def _glued(segments: Iterable[str]) -> Iterator[str]:
     """Join what stands between `…:/` and the next `:` (or the end) into one step."""
     opened: list[str] = []
     for one in segments:
@@ -156,9 +162,7 @@ def _folded(glued: Iterator[str]) -> Iterator[str]:
 
 
 def _word(step: str) -> str:
-    folded = step.casefold()
-    while folded.endswith("()"):
-        folded = folded[:-2]
+    folded = step.casefold().removesuffix("()")
     if folded.startswith(_NAMESPACES):
         folded = folded.rpartition(".")[2]
     return _WORDS.get(folded, step)

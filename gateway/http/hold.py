@@ -17,14 +17,14 @@ import asyncio
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import assert_never
 
 from gateway import guard, headers, prefer, sameness
 from gateway.auth import Caller
 from gateway.dialects import Capture, Dialect, canonical_target
-from gateway.errors import GatewayError, KeyReused, MalformedRequest, OutcomeUnknown, Overloaded
+from gateway.errors import KeyReused, MalformedRequest, OutcomeUnknown, Overloaded
 from gateway.http.conclusion import at_the_bound, conclude, refused
 from gateway.http.forward import forward
 from gateway.http.heartbeat import heartbeat
@@ -207,12 +207,12 @@ class Hold:
                 self._parts.tasks.start(f"abandon {operation.id}", _close_unread(task))
         if not task.done():
             return await at_the_bound(held.visit, held.caller, operation, held.preferences)
-        try:
-            submitted = task.result()
-        except OutcomeUnknown as error:
-            return await held.visit.fail(error, operation)
+        submitted = task.result()
+        if isinstance(submitted.failure, OutcomeUnknown):
+            return await held.visit.fail(submitted.failure, operation)
+        if submitted.failure is not None:
+            raise submitted.failure
         exchange = submitted.exchange
-        held.visit.record.upstream_status = submitted.upstream_status
         if exchange is None:
             return await self._wait(held, submitted.operation)
         if submitted.operation.state is State.UNKNOWN:
@@ -274,7 +274,6 @@ class Hold:
 
 async def _close_unread(task: "asyncio.Task[Submitted]") -> None:
     """Whoever started this submission has left: if it comes to a reply, nobody will read it."""
-    with suppress(GatewayError):
-        submitted = await task
-        if submitted.exchange is not None:
-            await submitted.exchange.close()
+    submitted = await task
+    if submitted.exchange is not None:
+        await submitted.exchange.close()

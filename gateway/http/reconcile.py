@@ -12,7 +12,7 @@ import json
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
-from gateway import headers, lifecycle
+from gateway import events, headers
 from gateway.auth import Caller
 from gateway.errors import OutcomeUnknown, UpstreamError
 from gateway.http.results import Results
@@ -58,7 +58,7 @@ async def reconcile(visit: Visit, caller: Caller, operation: Operation) -> Opera
     if resource_id is None:
         raise OutcomeUnknown("older than the request", status=409)
     resource = operation.plan.items + resource_id if operation.plan.items else named
-    return await visit.parts.records.apply(operation, lifecycle.Reconciled(resource, resource_id))
+    return await visit.parts.records.apply(operation, events.Reconciled(resource, resource_id))
 
 
 def _newer(body: bytes, exchange: Exchange, operation: Operation, now: float) -> str | None:

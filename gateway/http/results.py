@@ -12,7 +12,7 @@ What this module must not do: wait for an operation, or decide who may ask.
 import asyncio
 from dataclasses import dataclass, replace
 
-from gateway import headers, lifecycle
+from gateway import events, headers
 from gateway.auth import Caller
 from gateway.dialects import retry_after, with_query
 from gateway.errors import UpstreamError
@@ -114,7 +114,7 @@ class Results:
         if operation.state is not State.RESULT:
             return operation
         try:
-            return await self.visit.parts.records.apply(operation, lifecycle.Fetched())
+            return await self.visit.parts.records.apply(operation, events.Fetched())
         except Conflict:
             return replace(operation, state=State.SUCCEEDED)
 

@@ -17,6 +17,7 @@ _NAMESPACE = re.compile(r"(microsoft\.graph|action|onedrive)\.", re.IGNORECASE)
 
 Names = tuple[str, ...]
 DriveKind = Literal["me", "user", "group", "site", "drive", "share"]
+_OWNERS: dict[str, DriveKind] = {"users": "user", "groups": "group", "sites": "site"}
 
 
 @dataclass(frozen=True)
@@ -113,8 +114,8 @@ def _drive(tokens: list[str | Names]) -> tuple[DriveRef, list[str | Names]] | No
             return DriveRef("drive", key), rest
         case [str(first), *rest] if first.lower() == "me":
             return _drive_of(DriveRef("me"), rest)
-        case [str(first), str(key), *rest] if first.lower() in {"users", "groups", "sites"}:
-            kind: DriveKind = {"users": "user", "groups": "group", "sites": "site"}[first.lower()]  # type: ignore[assignment]  # the dict holds nothing else
+        case [str(first), str(key), *rest] if first.lower() in _OWNERS:
+            kind = _OWNERS[first.lower()]
             if rest and isinstance(rest[0], tuple):  # sites/{host}:/sites/{name}:
                 key, rest = "/".join(rest[0]), rest[1:]
             return _drive_of(DriveRef(kind, key), rest)

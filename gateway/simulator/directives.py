@@ -29,7 +29,7 @@ from gateway.simulator.plan import (
 )
 
 _FAULT = re.compile(
-    r"(?:(?P<where>post|poll|final)(?P<first>\d+)?(?P<dash>-)?(?P<last>\d+)?:)?"
+    r"(?:(?P<where>post|get|poll|final)(?P<first>\d+)?(?P<dash>-)?(?P<last>\d+)?:)?"
     r"(?P<apply>apply-then-|apply-late-then-)?"
     r"(?P<kind>[a-z0-9-]+)"
     r"(?:\((?P<argument>[^()]*)\))?",
@@ -133,7 +133,7 @@ def read_fault(text: str) -> Fault:
     apply = _APPLY[match["apply"]]
     where = Where(match["where"] or "post")
     if apply is not Apply.NOTHING and where is not Where.POST:
-        raise ValueError(f"{text!r}: only the request itself can be applied")
+        raise ValueError(f"{text!r}: only post can be applied")
     fault = _read_kind(match["kind"], (match["argument"] or "").strip())
     return dataclasses.replace(fault, where=where, first=first, last=last, apply=apply)
 

@@ -8,7 +8,7 @@ file's size, so that a file of 40 GB costs nothing. Whoever may see a drive is d
 import base64
 import hashlib
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import PurePosixPath
@@ -120,6 +120,7 @@ class Drive:
     members: set[str]  # users who see it, besides its owner
     personal: bool
     ids: Ids
+    now: Callable[[], float]  # wall time, for what is added without a date
     prefix: str = ""
     items: dict[str, Item] = field(default_factory=dict)
     root: Item = field(init=False)
@@ -127,7 +128,7 @@ class Drive:
     def __post_init__(self) -> None:
         self.prefix = f"{self.id}!" if self.personal else self.ids.item_prefix()
         identity = f"{self.prefix}101" if self.personal else self.ids.root(self.prefix)
-        self.root = Item(identity, "root", self, None, None, 0.0, 0.0, "SharePoint")
+        self.root = Item(identity, "root", self, None, None, self.now(), self.now(), "SharePoint")
         self.items[identity] = self.root
 
     def visible_to(self, user: str) -> bool:
@@ -152,16 +153,18 @@ class Drive:
         folder = self.find(path)
         return sorted(child.name for child in folder.children.values()) if folder is not None else []
 
-    def add_folder(self, path: str, now: float = 0.0) -> Item:
-        """The folder at this path, made with all above it where it is missing."""
-        folder = self.root
+    def add_folder(self, path: str, now: float | None = None) -> Item:
+        """The folder at this path, made with all above it where it is missing; `now` is when."""
+        folder, now = self.root, self.now() if now is None else now
         for name in (part for part in path.split("/") if part):
             folder = folder.child(name) or self.place(Blueprint(name, None), folder, now)
         return folder
 
-    def add_file(self, path: str, size: int = 0, *, data: bytes | None = None, now: float = 0.0) -> Item:
-        """A file at this path; one that is there is replaced."""
-        where = PurePosixPath(path)
+    def add_file(
+        self, path: str, size: int = 0, *, data: bytes | None = None, now: float | None = None
+    ) -> Item:
+        """A file at this path, of so many made-up bytes or of `data`; one that is there is replaced."""
+        where, now = PurePosixPath(path), self.now() if now is None else now
         content = Content.of(data) if data is not None else Content.made_up(size, self.ids.number())
         parent = self.add_folder("" if str(where.parent) == "." else str(where.parent), now)
         return self.place(Blueprint(where.name, content), parent, now, conflict=Conflict.REPLACE)

@@ -5,8 +5,8 @@ Rules: what is spoiled and when is the plan's business; here is only what it loo
 """
 
 from gateway.simulator.people import claims_challenge, refusal
-from gateway.simulator.plan import Fault, FaultKind
-from gateway.simulator.wire import Answer, Asked, GraphError, Headers, Origin, Stream, Trick
+from gateway.simulator.plan import Fault, FaultKind, Where
+from gateway.simulator.wire import Answer, Asked, GraphError, Headers, Stream, Trick
 from gateway.simulator.world import World
 
 _CODES = {
@@ -32,14 +32,26 @@ _HALF_JSON = b'{"operation":"ItemCopy","percentageComplete":27.8,"sta'
 _PADDING = b'{"status":"inProgress","padding":"' + b"x" * 65536
 
 
-def spoil(world: World, fault: Fault, asked: Asked) -> Answer | None:
-    """What is answered in place of the truth. Raises GraphError for statuses; None: the truth, but late."""
+def itself(asked: Asked) -> Where:
+    """Which faults are for the request itself. A proxy may send a caller's `Simulate` header along with GETs of its
+    own, so that what is meant for a POST must not hit those.
+    """
+    return Where.GET if asked.method in {"GET", "HEAD"} else Where.POST
+
+
+def spoil(world: World, fault: Fault, asked: Asked, beginner: str | None = None) -> Answer | None:
+    """What is answered in place of the truth. Raises GraphError for statuses; None: the truth, though maybe late.
+
+    `beginner` is the Authorization that began the job which this request is about.
+    """
     match fault.kind:
         case FaultKind.STATUS:
             raise _status(fault, world.clock.now())
         case FaultKind.EXPIRED:
-            if asked.origin is Origin.GRAPH:
-                world.tokens.expire((asked.header("Authorization") or "").partition(" ")[2].strip())
+            presented = asked.header("Authorization")
+            if beginner not in {None, presented}:
+                return None
+            world.tokens.expire((presented or "").partition(" ")[2].strip())
             raise refusal("Lifetime validation failed, the token is expired.")
         case FaultKind.CLAIMS:
             raise claims_challenge()
@@ -61,6 +73,11 @@ def spoil(world: World, fault: Fault, asked: Asked) -> Answer | None:
             return Answer(200, _JSON, _HALF_JSON * 2, trick=Trick.CUT)
         case FaultKind.DELAY:
             return None
+
+
+def lateness(fault: Fault | None) -> float:
+    """Seconds by which the truth is late; faults of all kinds but `delay` have none."""
+    return fault.seconds if fault is not None else 0.0
 
 
 _JSON: Headers = (("Content-Type", "application/json"),)

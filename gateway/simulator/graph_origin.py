@@ -1,8 +1,8 @@
 """The Graph origin: one request in, one answer out.
 
-Order of things: the control API, the transparency paths and the token endpoint, which need no token; then the directives that apply
-(script, armed rules, the request's `Simulate` header), a fault that spoils the request, the token, the handler, and
-last a fault that spoils the answer although the request was carried out.
+Order of things: the control API, the transparency paths and the token endpoint, which need no token; then the
+directives that apply (script, armed rules, the request's `Simulate` header), a fault that spoils the request, the
+token, the handler, and last a fault that spoils the answer although the request was carried out.
 
 Rules: no await and no socket; `respond` sees the raw target and never a parsed URL.
 """
@@ -14,9 +14,9 @@ from gateway.simulator.addressing import read_address
 from gateway.simulator.call import Call, unknown_segment
 from gateway.simulator.directives import DirectiveError, read_header
 from gateway.simulator.errors import error_answer
-from gateway.simulator.faults import spoil
+from gateway.simulator.faults import itself, lateness, spoil
 from gateway.simulator.ledger import Wrong
-from gateway.simulator.plan import Apply, FaultKind, Plan, Where
+from gateway.simulator.plan import Apply, Plan
 from gateway.simulator.polling import poll
 from gateway.simulator.wire import Answer, Asked, GraphError, Origin
 from gateway.simulator.world import World
@@ -39,7 +39,7 @@ def respond(world: World, asked: Asked) -> Answer:
 def _respond(world: World, asked: Asked) -> Answer:
     token = asked.header("Authorization")
     plan = _plan(world, asked, _name(world, token))
-    fault = plan.fault_at(Where.POST)
+    fault = plan.fault_at(itself(asked))
     if fault is not None and fault.apply is Apply.NOTHING:
         spoiled = spoil(world, fault, asked)
         if spoiled is not None:
@@ -51,8 +51,7 @@ def _respond(world: World, asked: Asked) -> Answer:
     answer = _route(Call(world, asked, address, person, plan))
     if fault is not None and fault.apply is not Apply.NOTHING and answer.status < 400:
         answer = spoil(world, fault, asked) or answer
-    late = plan.latency + (fault.seconds if fault is not None and fault.kind is FaultKind.DELAY else 0.0)
-    return dataclasses.replace(answer, delay=answer.delay + late)
+    return dataclasses.replace(answer, delay=answer.delay + plan.latency + lateness(fault))
 
 
 def _plan(world: World, asked: Asked, user: str | None) -> Plan:

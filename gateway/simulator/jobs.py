@@ -111,6 +111,7 @@ def start_job(call: Call, kind: str, drive: Drive, size: int, effect: Effect) ->
         id=world.ids.guid(),
         kind=kind,
         user=call.person.name,
+        authorization=call.asked.header("Authorization"),
         plan=plan,
         began=world.clock.monotonic(),
         began_at=world.clock.now(),

@@ -5,13 +5,14 @@ SharePoint does (python-o365 issue 872) and the consumer service (onedrive-api-d
 matched byte for byte. Whatever a caller's header is doing here is written down as a violation.
 """
 
+import dataclasses
 from urllib.parse import unquote
 
 from gateway.simulator.errors import error_answer
-from gateway.simulator.faults import spoil
+from gateway.simulator.faults import itself, lateness, spoil
 from gateway.simulator.ledger import Wrong
 from gateway.simulator.operations import Operation, Poll
-from gateway.simulator.plan import Plan, Where
+from gateway.simulator.plan import Plan
 from gateway.simulator.polling import monitor_cookie, poll
 from gateway.simulator.wire import Answer, Asked, GraphError, Origin, json_answer
 from gateway.simulator.world import World
@@ -53,14 +54,15 @@ def _respond(world: World, asked: Asked) -> Answer:
     plan = Plan()
     for directives in world.rules.take(asked.method, asked.path, None):
         plan = directives.applied_to(plan)
-    fault = plan.fault_at(Where.POST)
+    fault = plan.fault_at(itself(asked))
     if fault is not None and (spoiled := spoil(world, fault, asked)) is not None:
         return spoiled
     if operation is None:
         return _unknown(world, asked)
     if asked.method != "GET":
         raise GraphError(405, "notAllowed", "Monitors are read with GET.", (("Allow", "GET"),))
-    return poll(world, operation, asked)
+    answer = poll(world, operation, asked)
+    return dataclasses.replace(answer, delay=answer.delay + plan.latency + lateness(fault))
 
 
 def _download(world: World, asked: Asked) -> Answer:

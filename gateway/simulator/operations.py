@@ -57,6 +57,7 @@ class Operation:
     id: str
     kind: str  # ItemCopy, DownloadUrl, …
     user: str
+    authorization: str | None = field(repr=False)  # of the request that began it
     plan: Plan
     began: float  # monotonic
     began_at: float  # wall time

@@ -91,7 +91,8 @@ class Movement(StrEnum):
 class Where(StrEnum):
     """Which exchange a fault spoils."""
 
-    POST = "post"  # the request itself, also when it is no POST
+    POST = "post"  # the request itself, where it is to change something
+    GET = "get"  # the request itself, where it is to read something
     POLL = "poll"
     FINAL = "final"  # a GET of the finished item
 
@@ -115,7 +116,7 @@ class FaultKind(StrEnum):
     TRUNCATED_JSON = "truncated-json"
     CUT = "cut"  # fewer bytes than Content-Length promised, then the end of the connection
     NOT_HTTP = "not-http"
-    EXPIRED = "expired"  # the token that was presented is expired from now on
+    EXPIRED = "expired"  # 401; the token that began the job is expired from now on
     CLAIMS = "claims"  # 401 with a claims challenge
 
 

@@ -7,7 +7,7 @@ that cannot be read forbids nothing, and an end that was spoiled on its way out 
 import dataclasses
 
 from gateway.simulator.errors import error_answer
-from gateway.simulator.faults import spoil
+from gateway.simulator.faults import lateness, spoil
 from gateway.simulator.ledger import Wrong
 from gateway.simulator.operations import Done, Failed, Operation, Poll
 from gateway.simulator.plan import Ending, FailureShape, FaultKind, RetryAfter, Where
@@ -25,7 +25,7 @@ def poll(world: World, operation: Operation, asked: Asked) -> Answer:
     wait: RetryAfter | None = None
     tells_end = False
     try:
-        spoiled = spoil(world, fault, asked) if fault is not None else None
+        spoiled = spoil(world, fault, asked, operation.authorization) if fault is not None else None
         if spoiled is None:
             wait = plan.retry_after if operation.outcome is None else None
             tells_end = _tells_end(operation)
@@ -45,8 +45,7 @@ def poll(world: World, operation: Operation, asked: Asked) -> Answer:
         operation.polls_in_flight -= 1
         operation.end_told |= whole and tells_end
 
-    late = fault.seconds if fault is not None and fault.kind is FaultKind.DELAY else 0.0
-    return dataclasses.replace(answer, delay=plan.latency + late, sent=sent)
+    return dataclasses.replace(answer, delay=plan.latency + lateness(fault), sent=sent)
 
 
 def _check_manners(world: World, operation: Operation, asked: Asked, now: float) -> None:

@@ -4,8 +4,8 @@ Rules: only reads of something that an operation has brought about are counted h
 """
 
 from gateway.simulator.call import Call
-from gateway.simulator.faults import spoil
-from gateway.simulator.plan import FaultKind, Where
+from gateway.simulator.faults import lateness, spoil
+from gateway.simulator.plan import Where
 from gateway.simulator.wire import Answer
 from gateway.simulator.world import not_found
 
@@ -18,8 +18,11 @@ def spoiled_result(call: Call, key: str) -> tuple[Answer | None, float]:
     operation.result_gets += 1
     plan, age = operation.plan, call.world.clock.monotonic() - operation.ends
     fault = plan.fault_at(Where.FINAL, operation.result_gets)
-    if fault is not None and (spoiled := spoil(call.world, fault, call.asked)) is not None:
+    if (
+        fault is not None
+        and (spoiled := spoil(call.world, fault, call.asked, operation.authorization)) is not None
+    ):
         return spoiled, 0.0
     if operation.result_gets <= plan.lag_tries or age < plan.lag_seconds:
         raise not_found()
-    return None, fault.seconds if fault is not None and fault.kind is FaultKind.DELAY else 0.0
+    return None, lateness(fault)

@@ -32,17 +32,16 @@ TEAM_DRIVES = ("team", "marketing", "archive")
 
 def fill(world: "World") -> None:
     """A drive for every user, and one each for a group and two sites, which all users may see."""
-    now = world.clock.now()
     users = world.settings.users
     for user in users:
         drive = world.new_drive(user, user, set(), personal=len(users) > 1 and user == users[-1])
         if world.settings.sample:
             for path, size in _OWN_FILES.items():
-                drive.add_file(path, size, now=now)
-            drive.add_file("hello.txt", data=b"Hello from the simulator.\n", now=now)
-            drive.add_folder("Backup", now)
+                drive.add_file(path, size)
+            drive.add_file("hello.txt", data=b"Hello from the simulator.\n")
+            drive.add_folder("Backup")
     for name in TEAM_DRIVES:
         drive = world.new_drive(name, None, set(users))
         if world.settings.sample:
             for path, size in _TEAM_FILES.items():
-                drive.add_file(path, size, now=now)
+                drive.add_file(path, size)

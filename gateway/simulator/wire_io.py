@@ -21,7 +21,6 @@ from gateway.clock import Clock
 from gateway.simulator.transparency import keeps_body
 from gateway.simulator.wire import Answer, Asked, Headers, Origin, Stream, Trick
 
-_LEAST_GZIP = 200  # below this, compressing makes JSON longer
 _RST_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER with no time to linger
 
 
@@ -103,7 +102,7 @@ async def _respond(request: web.BaseRequest, answer: Answer, *, compress: bool) 
     response = web.StreamResponse(status=answer.status)
     body = answer.body
     headers = answer.headers
-    if compress and isinstance(body, bytes) and len(body) >= _LEAST_GZIP and _takes_gzip(request):
+    if compress and isinstance(body, bytes) and body and _takes_gzip(request):
         body = gzip.compress(body, mtime=0)
         headers += (("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding"))
     for name, value in headers:

@@ -68,7 +68,7 @@ def _start(call: Call, row: Row, groups: list[str]) -> Answer:
     def effect(_: float) -> Outcome:
         if path is not None:
             world.resources[path.lower()] = resource
-            world.ledger.created("graph", path)
+            world.ledger.created("graph", call.asked.path)
         return Done(item_id=(path or "").lower())
 
     def report(operation: Operation, now: float) -> Answer:
@@ -78,6 +78,7 @@ def _start(call: Call, row: Row, groups: list[str]) -> Answer:
         id=identity,
         kind=row.name,
         user=call.person.name,
+        authorization=call.asked.header("Authorization"),
         plan=plan,
         began=world.clock.monotonic(),
         began_at=call.now,
@@ -91,6 +92,7 @@ def _start(call: Call, row: Row, groups: list[str]) -> Answer:
     location = place if row.relative else world.url(Origin.GRAPH, target)
     world.operations.report_at(operation, Place(Origin.GRAPH, target, location))
     headers: Headers = ((row.header, location), *((name, filled(value)) for name, value in row.extra))
+    operation.poll_allowed = operation.began + float(dict(row.extra).get("Retry-After", "0"))
     if row.first_body is not None:
         return Answer(202, headers, row.first_body)
     body = row.body(_told(row, operation, operation.began, result))

@@ -59,8 +59,9 @@ class World:
 
     def new_drive(self, name: str, owner: str | None, members: set[str], *, personal: bool = False) -> Drive:
         identity = self.ids.cid() if personal else self.ids.drive()
-        drive = self.drives[identity] = Drive(identity, name, owner, members, personal, self.ids)
-        drive.root.created = drive.root.modified = self.clock.now()
+        drive = self.drives[identity] = Drive(
+            identity, name, owner, members, personal, self.ids, self.clock.now
+        )
         return drive
 
     def drive_named(self, name: str) -> Drive | None:
@@ -110,7 +111,7 @@ class World:
             folder = SPECIAL.get(ref.start.removeprefix("special:"))
             if folder is None:
                 raise GraphError(400, "invalidRequest", "The special folder identifier isn't valid")
-            return drive.add_folder(folder, self.clock.now())
+            return drive.add_folder(folder)
         item = drive.items.get(ref.start) or drive.items.get(ref.start.upper())
         if item is None:
             raise not_found()

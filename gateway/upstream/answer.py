@@ -32,61 +32,40 @@ _CLOSE = re.compile(rb"(?:^|,)[ \t]*close[ \t]*(?:,|$)", re.IGNORECASE)
 class Answer:
     """The answer to one request, as far as it has come. The `on_…` methods belong to the parser."""
 
-    __slots__ = (
-        "_barren",
-        "_bodiless",
-        "_lines",
-        "_max_header",
-        "_on_interim",
-        "_opened",
-        "_opening",
-        "_parser",
-        "begun",
-        "chunked",
-        "complete",
-        "content_length",
-        "continued",
-        "excess",
-        "failure",
-        "has_body",
-        "headed",
-        "headers",
-        "interims",
-        "keep_alive",
-        "pieces",
-        "reason",
-        "size",
-        "status",
-        "until_end",
-    )
+    # Defaults stand on the class: most answers change few of them, and one is made for each request.
+    begun = False
+    """Whether a byte of it came."""
+    headed = False
+    """Whether the final head is in: what follows is valid then."""
+    complete = False
+    excess = False
+    keep_alive = False
+    continued = False
+    """Whether a 100 came."""
+    interims = 0
+    failure: Exception | None = None
+    status = 0
+    reason = b""
+    headers: Headers = ()
+    content_length: int | None = None
+    chunked = False
+    has_body = False
+    until_end = False
+    size = 0
+    """Bytes in `pieces`."""
+
+    _opening = b""
+    _opened = False
+    _barren = 0
 
     def __init__(self, *, bodiless: bool, max_header: int, on_interim: OnInterim | None = None) -> None:
         """`bodiless`: the request was a HEAD."""
+        self.pieces: list[bytes] = []
+        self._lines: list[tuple[bytes, bytes]] = []
         self._bodiless = bodiless
         self._max_header = max_header
         self._on_interim = on_interim
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
-        self._opening = b""
-        self._opened = False
-        self._barren = 0
-        self._lines: list[tuple[bytes, bytes]] = []
-        self.begun = False
-        self.headed = False
-        self.complete = False
-        self.excess = False
-        self.keep_alive = False
-        self.continued = False
-        self.interims = 0
-        self.failure: Exception | None = None
-        self.status = 0
-        self.reason = b""
-        self.headers: Headers = ()
-        self.content_length: int | None = None
-        self.chunked = False
-        self.has_body = False
-        self.until_end = False
-        self.pieces: list[bytes] = []
-        self.size = 0
 
     @property
     def over(self) -> bool:
@@ -185,7 +164,7 @@ class Answer:
         self._barren = 0
         if version not in {"1.1", "1.0"}:
             self._refuse("http_version")
-        if not 100 <= status <= 599 or _UNFIT_IN_REASON.search(self.reason):
+        if not 100 <= status <= 599 or (self.reason != b"OK" and _UNFIT_IN_REASON.search(self.reason)):
             self._refuse("status_line")
         length, chunked, closes = self._framing(headers, version)
         if status < 200:

@@ -8,8 +8,7 @@ Rules
   read by whoever asked), and only if the request was sent in full and both sides keep it alive. All else ends it.
 - Any byte, or the end, on an idle connection ends it at once: nobody asked.
 - An `Answer` names its request: whoever comes late with one that is not under way here any more changes nothing.
-- Silence is measured from the last sign of life, with one timer for each connection that is moved lazily: a request
-  sets a deadline and rarely a timer. No deadline runs while it is us who pause.
+- Silence is measured from the last sign of life (see `silence`). No deadline runs while it is us who pause.
 - Ending is `abort`, never `close`: an orderly TLS goodbye waits for the other side, for half a minute if need be.
 
 It must not know what a request means, nor choose connections: see `pool`.
@@ -22,12 +21,11 @@ from typing import Any, Protocol, cast
 
 from gateway.errors import UpstreamBroken, UpstreamSilent
 from gateway.upstream.answer import Answer
+from gateway.upstream.silence import Silence
 from gateway.upstream.wire import Origin, Request
 
 HIGH_WATER = 192 * 1024
 """Body bytes that wait for their reader before the upstream is paused; one read more may come on top."""
-
-NEVER = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +59,6 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_answer",
         "_closes",
-        "_deadline",
         "_gate",
         "_interims",
         "_keeper",
@@ -70,9 +67,8 @@ class Connection(asyncio.Protocol):
         "_paused",
         "_poll",
         "_sent",
+        "_silence",
         "_timeouts",
-        "_timer",
-        "_timer_at",
         "_transport",
         "_waiter",
         "clogged",
@@ -97,9 +93,7 @@ class Connection(asyncio.Protocol):
         self._lost = False
         self._waiter: asyncio.Future[None] | None = None
         self._gate: asyncio.Future[None] | None = None
-        self._deadline = NEVER
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = NEVER
+        self._silence = Silence(self._loop, self._too_long)
 
     # What the pool does with it.
 
@@ -122,18 +116,18 @@ class Connection(asyncio.Protocol):
             self.sent(answer)
         else:
             self._sent = False
-            self._deadline = NEVER
+            self._silence.ignore()
 
     def rest(self) -> None:
         """Let the idle bound run."""
-        self._arm(self._timeouts.idle)
+        self._silence.allow(self._timeouts.idle)
 
     def abort(self) -> None:
         """End it now. Whoever waits for an answer learns of it."""
         if self._lost:
             return
         self._lost = True
-        self._disarm()
+        self._silence.stop()
         if self._answer is not None:
             self._answer.fail(UpstreamBroken("aborted", proxy_error="connection_terminated"))
             self._answer = None
@@ -158,27 +152,25 @@ class Connection(asyncio.Protocol):
         """The request is written in full: from now on silence counts."""
         if self._answer is answer:
             self._sent = True
-            self._arm(self._timeouts.reply)
+            self._silence.allow(self._timeouts.reply)
 
     async def drained(self) -> None:
         """Return when more can be written, or never will be."""
-        self._arm(self._timeouts.reply)
+        self._silence.allow(self._timeouts.reply)
         while self.clogged and not self._lost:
             await self.gate()
         if not self._sent:
-            self._deadline = NEVER  # the next silence is the caller's
+            self._silence.ignore()  # the next silence is the caller's
 
     async def gate(self) -> None:
         """Return when something happened that an upload may be waiting for."""
-        self._gate = self._loop.create_future()
-        try:
-            await self._gate
-        finally:
-            self._gate = None
+        self._gate = gate = self._loop.create_future()
+        await gate
 
     def open_gate(self) -> None:
-        if self._gate is not None and not self._gate.done():
-            self._gate.set_result(None)
+        gate, self._gate = self._gate, None
+        if gate is not None and not gate.done():
+            gate.set_result(None)
 
     def fail(self, answer: Answer, failure: Exception) -> None:
         """End a request that is under way here, for a reason of ours."""
@@ -190,18 +182,15 @@ class Connection(asyncio.Protocol):
 
     async def changed(self) -> None:
         """Return when more of the answer has come, or has failed to. One waiter at a time."""
-        self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
+        self._waiter = waiter = self._loop.create_future()
+        await waiter
 
     def taken(self, answer: Answer) -> None:
         """What had come of the body was taken."""
         if self._paused and self._answer is answer and self._transport is not None:
             self._paused = False
             self._transport.resume_reading()
-            self._arm(self._timeouts.idle)
+            self._silence.allow(self._timeouts.idle)
 
     def abandon(self, answer: Answer) -> None:
         """Nobody wants the rest of this answer."""
@@ -231,11 +220,11 @@ class Connection(asyncio.Protocol):
             if answer.size > HIGH_WATER:
                 self._pause()
             elif not self._paused:
-                self._arm(self._timeouts.idle)
+                self._silence.allow(self._timeouts.idle)
         elif answer.interims != self._interims:
             self._interims = answer.interims
             if self._sent:
-                self._arm(self._timeouts.reply)
+                self._silence.allow(self._timeouts.reply)
         self._wake()
 
     def eof_received(self) -> None:
@@ -246,7 +235,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost = True
-        self._disarm()
+        self._silence.stop()
         answer = self._answer
         if answer is not None:
             answer.cut_off()
@@ -264,7 +253,7 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self.clogged = False
         if self._sent and self._answer is not None and not self._answer.headed:
-            self._arm(self._timeouts.reply)
+            self._silence.allow(self._timeouts.reply)
         self.open_gate()
 
     # The rest.
@@ -287,38 +276,17 @@ class Connection(asyncio.Protocol):
     def _pause(self) -> None:
         if not self._paused and self._transport is not None:
             self._paused = True
-            self._deadline = NEVER
+            self._silence.ignore()
             self._transport.pause_reading()
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        # Taken out here and not by who waited: by then the connection may carry another request.
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
         self.open_gate()
 
-    def _arm(self, seconds: float) -> None:
-        self._deadline = deadline = self._loop.time() + seconds
-        if deadline < self._timer_at:
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer = self._loop.call_at(deadline, self._due)
-            self._timer_at = deadline
-
-    def _disarm(self) -> None:
-        self._deadline = self._timer_at = NEVER
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _due(self) -> None:
-        self._timer = None
-        self._timer_at = NEVER
-        left = self._deadline - self._loop.time()
-        if left == NEVER:
-            return
-        if left > 0.001:  # the deadline was moved meanwhile; uvloop counts in milliseconds
-            self._timer = self._loop.call_at(self._deadline, self._due)
-            self._timer_at = self._deadline
-            return
+    def _too_long(self) -> None:
         answer = self._answer
         if answer is not None:
             answer.fail(UpstreamSilent("body_idle" if answer.headed else "no_reply"))

@@ -19,7 +19,8 @@ from gateway.model import Headers
 DEFAULT_PORTS = {"http": 80, "https": 443}
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
-_UNFIT_IN_TARGET = re.compile(rb"[\x00-\x20\x7f]")
+_UNFIT_IN_TARGET = re.compile("[\x00-\x20\x7f\ud800-\udc7f\udd00-\udfff]")
+"""Spaces, control characters, and surrogates that stand for no byte."""
 _REGISTERED_NAME = re.compile(r"[A-Za-z0-9._-]+")
 _AUTHORITY_END = re.compile(r"[/?#]")
 
@@ -46,8 +47,7 @@ class Outgoing:
     body: bytes | AsyncIterator[bytes] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """An outgoing request as it will be written. `opening` is the head, and the body too where it is at hand."""
 
     method: str
@@ -78,26 +78,21 @@ def compose(outgoing: Outgoing) -> Request:
         upload, body = body, b""
         if length is None and not chunked:
             raise RequestUnsendable("a streamed body without framing")
-    target = outgoing.target.encode("utf-8", "surrogateescape")
-    if not target.startswith(b"/") and target != b"*":
+    target = outgoing.target
+    if not target.startswith("/") and target != "*":
         raise RequestUnsendable("the target is not in origin form")
-    if _UNFIT_IN_TARGET.search(target):
+    if _unfit(target):
         raise RequestUnsendable("a space or control character in the target")
     if not (outgoing.method.isascii() and outgoing.method.isalpha()):
         raise RequestUnsendable("the method is not a word")
-    head = b"%b %b HTTP/1.1\r\n%b\r\n" % (
-        outgoing.method.encode("ascii"),
-        target,
-        b"".join([b"%b: %b\r\n" % line for line in headers]),
-    )
-    # Every line of ours ends in one CR LF: one more of either has come with a name or a value.
-    lines = len(headers) + 2
-    if head.count(b"\n") != lines or head.count(b"\r") != lines or b"\0" in head:
+    lines = [b"%b: %b" % line for line in headers]
+    together = b"".join(lines)  # looked through once, not line by line
+    if b"\n" in together or b"\r" in together or b"\0" in together:
         raise RequestUnsendable("a line break or NUL in a header")
+    start = b"%b %b HTTP/1.1" % (outgoing.method.encode("ascii"), target.encode("utf-8", "surrogateescape"))
+    opening = b"\r\n".join((start, *lines, b"", body))
     repeatable = outgoing.body is None and outgoing.method in SAFE_METHODS
-    return Request(
-        outgoing.method, head + body if body else head, upload, length, chunked, expects, closes, repeatable
-    )
+    return Request(outgoing.method, opening, upload, length, chunked, expects, closes, repeatable)
 
 
 def _framing(headers: Headers) -> tuple[int | None, bool, bool, bool]:
@@ -126,6 +121,13 @@ def _framing(headers: Headers) -> tuple[int | None, bool, bool, bool]:
     if chunked and length is not None:
         raise RequestUnsendable("both Content-Length and Transfer-Encoding")
     return length, chunked, expects, closes
+
+
+def _unfit(target: str) -> bool:
+    """Whether a space or control character is in a target; the usual one is seen to be fine without a search."""
+    if target.isascii() and target.isprintable() and " " not in target:
+        return False
+    return _UNFIT_IN_TARGET.search(target) is not None
 
 
 class Origin(NamedTuple):
@@ -158,7 +160,7 @@ def split_url(url: str) -> tuple[Origin, str]:
     target = target.partition("#")[0]
     if not target.startswith("/"):
         target = "/" + target
-    if _UNFIT_IN_TARGET.search(target.encode("utf-8", "surrogateescape")):
+    if _unfit(target):
         raise UrlUnusable("a space or control character in the target")
     return Origin(scheme.lower() == "https", host, port), target
 

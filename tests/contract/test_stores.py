@@ -141,7 +141,10 @@ def test_there_is_no_room_for_more_active_operations_than_the_bound(check: Runne
 @pytest.mark.parametrize("state", sorted(FINISHED))
 @pytest.mark.parametrize(("keyed", "kept"), [(False, KEEP_FINISHED), (True, KEEP_KEYED)])
 def test_the_finished_are_kept_for_as_long_as_they_can_answer(
-    check: Runner, state: State, keyed: bool, kept: float
+    check: Runner,
+    state: State,
+    keyed: bool,  # noqa: FBT001 - a parameter of the test's table
+    kept: float,
 ) -> None:
     async def body(store: Store, clock: FakeClock) -> None:
         record = await insert(store, running(keyed=keyed))

@@ -26,7 +26,7 @@ class FakeClock:
     async def sleep(self, seconds: float) -> None:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if seconds <= 0:
-            asyncio.get_running_loop().call_soon(lambda: future.done() or future.set_result(None))
+            asyncio.get_running_loop().call_soon(_finish, future)
         else:
             heapq.heappush(self._sleepers, (self._now + seconds, next(self._number), future))
         await future
@@ -37,11 +37,15 @@ class FakeClock:
         while self._sleepers and self._sleepers[0][0] <= end:
             due, _, future = heapq.heappop(self._sleepers)
             self._now = max(self._now, due)
-            if not future.done():
-                future.set_result(None)
+            _finish(future)
             await settle()
         self._now = end
         await settle()
+
+
+def _finish(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 async def settle(turns: int = 20) -> None:

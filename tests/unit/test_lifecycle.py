@@ -8,36 +8,39 @@ from fakes.records import START, operation, running
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway import lifecycle
-from gateway.lifecycle import TRANSITIONS, Event, IllegalTransition
+from gateway import events, lifecycle
+from gateway.events import Event
+from gateway.lifecycle import TRANSITIONS, IllegalTransition
 from gateway.model import ACTIVE, Ailment, Operation, Problem, Progress, Receipt, Report, State, Trouble
 from gateway.pacing import Polling
 
 POLLING = Polling()
 MONITOR = "https://contoso.sharepoint.com/_api/v2.0/monitor/1"
 BUSY = Report(Progress.RUNNING, "inProgress", 27.8)
-DONE = Report(Progress.SUCCEEDED, "completed", 100.0, "/v1.0/me/drive/items/B", "B", body='{"status":"completed"}')
+DONE = Report(
+    Progress.SUCCEEDED, "completed", 100.0, "/v1.0/me/drive/items/B", "B", body='{"status":"completed"}'
+)
 CONFLICT = Problem(409, "nameAlreadyExists", '{"code":"nameAlreadyExists","message":"Name already exists"}')
 BROKEN = Report(Progress.FAILED, "failed", problem=CONFLICT)
 GONE = Trouble(Ailment.MISSING, 404, "itemNotFound")
 
 EVENTS: tuple[Event, ...] = (
-    lifecycle.Sending(),
-    lifecycle.Accepted(Receipt(MONITOR), ((b"request-id", b"r"),), 0.5),
-    lifecycle.AcceptedDone("/v1.0/me/drive/items/B", ()),
-    lifecycle.Declined(),
-    lifecycle.Unsent(),
-    lifecycle.Unclear(),
-    lifecycle.Forbidden(),
-    lifecycle.Progressed(BUSY, 0.5),
-    lifecycle.Troubled(Trouble(Ailment.BROKEN), 0.5),
-    lifecycle.Completed(DONE),
-    lifecycle.Failed(BROKEN, CONFLICT),
-    lifecycle.Vanished(GONE),
-    lifecycle.Expired(),
-    lifecycle.Fetched(),
-    lifecycle.Delivered(),
-    lifecycle.Reconciled("/v1.0/me/drive/items/B", "B"),
+    events.Sending(),
+    events.Accepted(Receipt(MONITOR), ((b"request-id", b"r"),), 0.5),
+    events.AcceptedDone("/v1.0/me/drive/items/B", ()),
+    events.Declined(),
+    events.Unsent(),
+    events.Unclear(),
+    events.Forbidden(),
+    events.Progressed(BUSY, 0.5),
+    events.Troubled(Trouble(Ailment.BROKEN), 0.5),
+    events.Completed(DONE),
+    events.Failed(BROKEN, CONFLICT),
+    events.Vanished(GONE),
+    events.Expired(),
+    events.Fetched(),
+    events.Delivered(),
+    events.Reconciled("/v1.0/me/drive/items/B", "B"),
 )
 
 
@@ -70,12 +73,14 @@ class TestTable:
         assert before == copy
 
     def test_only_reserved_permits_the_post_and_nothing_leads_back_to_it(self) -> None:
-        assert [pair for pair in TRANSITIONS if pair[1] is lifecycle.Sending] == [(State.RESERVED, lifecycle.Sending)]
+        assert [pair for pair in TRANSITIONS if pair[1] is events.Sending] == [
+            (State.RESERVED, events.Sending)
+        ]
         assert State.RESERVED not in TRANSITIONS.values()
 
     def test_an_event_never_touches_who_the_operation_is(self) -> None:
         same = {"id", "key", "fingerprint", "principal", "starter", "keyed", "plan", "created_at", "epoch"}
-        for (state, kind), _ in TRANSITIONS.items():
+        for state, kind in TRANSITIONS:
             before = at(state)
             after = advance(before, next(event for event in EVENTS if type(event) is kind))
             changed = {f.name for f in fields(before) if getattr(before, f.name) != getattr(after, f.name)}
@@ -125,50 +130,52 @@ class TestStories:
     """What Graph said -> what we do next."""
 
     def test_accepted_then_progress_then_completed(self) -> None:
-        record = advance(operation(), lifecycle.Sending(), START)
+        record = advance(operation(), events.Sending(), START)
         assert record.submitted_at == START
         record = advance(record, EVENTS[1], START + 0.3)
         assert (record.monitor, record.accepted_at) == (MONITOR, START + 0.3)
         assert record.next_poll_at == pytest.approx(START + 0.8, abs=0.03)
-        record = advance(record, lifecycle.Progressed(BUSY, 0.5), START + 0.8)
+        record = advance(record, events.Progressed(BUSY, 0.5), START + 0.8)
         assert (record.polls, record.percent, record.last_status) == (1, 27.8, "inProgress")
         assert record.next_poll_at is not None
         assert record.next_poll_at > START + 0.8
-        record = advance(record, lifecycle.Completed(DONE), START + 2.0)
+        record = advance(record, events.Completed(DONE), START + 2.0)
         assert (record.state, record.resource, record.polls) == (State.RESULT, "/v1.0/me/drive/items/B", 2)
         assert (record.ended_at, record.next_poll_at) == (START + 2.0, None)
-        record = advance(record, lifecycle.Fetched(), START + 2.1)
-        record = advance(record, lifecycle.Delivered(), START + 2.2)
+        record = advance(record, events.Fetched(), START + 2.1)
+        record = advance(record, events.Delivered(), START + 2.2)
         assert (record.state, record.delivered_at) == (State.SUCCEEDED, START + 2.2)
 
     def test_retry_after_on_the_202_puts_the_first_poll_off(self) -> None:
-        accepted = lifecycle.Accepted(Receipt(MONITOR), (), 0.0, retry_after=5.0)
+        accepted = events.Accepted(Receipt(MONITOR), (), 0.0, retry_after=5.0)
         record = advance(at(State.SUBMITTING), accepted, START)
         assert record.next_poll_at is not None
         assert record.next_poll_at >= START + 5.0
 
     def test_retry_after_on_a_report_is_obeyed(self) -> None:
         wish = replace(BUSY, retry_after=41.0)
-        record = advance(running(), lifecycle.Progressed(wish, 0.0), START + 1)
+        record = advance(running(), events.Progressed(wish, 0.0), START + 1)
         assert record.next_poll_at is not None
         assert record.next_poll_at >= START + 42.0
 
     def test_trouble_is_counted_and_forgotten_by_the_next_report(self) -> None:
-        record = advance(running(), lifecycle.Troubled(Trouble(Ailment.THROTTLED, 429, retry_after=2.128), 0.0))
+        record = advance(running(), events.Troubled(Trouble(Ailment.THROTTLED, 429, retry_after=2.128), 0.0))
         assert (record.troubles, record.last_trouble) == (1, "throttled")
         assert record.next_poll_at is not None
         assert record.next_poll_at >= START + 1.0 + 2.128
-        record = advance(record, lifecycle.Progressed(BUSY, 0.5), START + 5)
+        record = advance(record, events.Progressed(BUSY, 0.5), START + 5)
         assert (record.troubles, record.last_trouble, record.polls) == (0, None, 2)
 
     def test_a_monitor_that_stays_gone_is_lost_and_one_that_comes_back_is_not(self) -> None:
         record = running()
         for moment in (1.0, 30.0, 60.9):
             event = lifecycle.hear(record, GONE, START + moment, polling=POLLING, chance=0.5)
-            assert isinstance(event, lifecycle.Troubled)
+            assert isinstance(event, events.Troubled)
             record = advance(record, event, START + moment)
         assert record.missing_since == START + 1.0
-        back = advance(record, lifecycle.hear(record, BUSY, START + 61, polling=POLLING, chance=0.5), START + 61)
+        back = advance(
+            record, lifecycle.hear(record, BUSY, START + 61, polling=POLLING, chance=0.5), START + 61
+        )
         assert back.missing_since is None
         event = lifecycle.hear(record, GONE, START + 61.0, polling=POLLING, chance=0.5)
         lost = advance(record, event, START + 61.0)
@@ -194,28 +201,28 @@ class TestStories:
         assert (problem.status, json.loads(problem.error)["code"]) == (502, "generalException")
 
     def test_past_the_deadline_it_is_lost_with_a_code_of_its_own(self) -> None:
-        record = advance(running(), lifecycle.Expired(), START + 100)
+        record = advance(running(), events.Expired(), START + 100)
         assert record.problem is not None
         assert (record.state, record.problem.code) == (State.LOST, "operationDeadlineExceeded")
         assert json.loads(record.problem.error)["message"]
 
     def test_the_location_already_was_the_item(self) -> None:
-        record = advance(at(State.SUBMITTING), lifecycle.AcceptedDone("/v1.0/drives/d/items/B", ()))
+        record = advance(at(State.SUBMITTING), events.AcceptedDone("/v1.0/drives/d/items/B", ()))
         assert (record.state, record.resource) == (State.RESULT, "/v1.0/drives/d/items/B")
 
     def test_a_late_202_after_an_unknown_outcome_counts(self) -> None:
-        unknown = advance(at(State.SUBMITTING), lifecycle.Unclear())
+        unknown = advance(at(State.SUBMITTING), events.Unclear())
         record = advance(replace(unknown, monitor=None), EVENTS[1])
         assert (record.state, record.ended_at, record.monitor) == (State.RUNNING, None, MONITOR)
 
     def test_found_by_looking_for_it(self) -> None:
-        unknown = advance(at(State.SUBMITTING), lifecycle.Unclear())
-        record = advance(unknown, lifecycle.Reconciled("/v1.0/me/drive/items/B", "B"))
+        unknown = advance(at(State.SUBMITTING), events.Unclear())
+        record = advance(unknown, events.Reconciled("/v1.0/me/drive/items/B", "B"))
         assert (record.state, record.reconciled, record.resource_id) == (State.SUCCEEDED, True, "B")
 
     def test_a_huge_report_is_not_kept(self) -> None:
         huge = replace(DONE, body="x" * (lifecycle.LONGEST_REPORT + 1))
-        assert advance(running(), lifecycle.Completed(huge)).report == ""
+        assert advance(running(), events.Completed(huge)).report == ""
 
 
 class TestStalled:
@@ -225,11 +232,11 @@ class TestStalled:
         assert not lifecycle.stalled(replace(running(), state=State.RESULT), START + 600, 600)
 
     def test_progress_and_a_new_word_both_count_as_moving(self) -> None:
-        record = advance(running(), lifecycle.Progressed(BUSY, 0.5), START + 100)
+        record = advance(running(), events.Progressed(BUSY, 0.5), START + 100)
         assert record.advanced_at == START + 100
-        same = advance(record, lifecycle.Progressed(BUSY, 0.5), START + 200)
+        same = advance(record, events.Progressed(BUSY, 0.5), START + 200)
         assert same.advanced_at == START + 100
-        word = advance(same, lifecycle.Progressed(replace(BUSY, status="updating"), 0.5), START + 300)
+        word = advance(same, events.Progressed(replace(BUSY, status="updating"), 0.5), START + 300)
         assert word.advanced_at == START + 300
 
 

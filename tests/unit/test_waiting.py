@@ -8,7 +8,7 @@ import pytest
 from fakes.clock import FakeClock, settle
 from fakes.records import START, Remembering, operation, running
 
-from gateway import lifecycle
+from gateway import events
 from gateway.auth import Caller
 from gateway.model import Operation, Progress, Report, State
 from gateway.pacing import Polling
@@ -18,7 +18,7 @@ from gateway.store.memory import MemoryStore
 from gateway.waiting import ACCEPTANCE, Waiting
 
 ASK = Ask(fingerprint="fingerprint 1")
-DONE = lifecycle.Completed(Report(Progress.SUCCEEDED, "completed", resource="/v1.0/me/drive/items/B"))
+DONE = events.Completed(Report(Progress.SUCCEEDED, "completed", resource="/v1.0/me/drive/items/B"))
 FAR = START + 1e6
 
 
@@ -37,8 +37,8 @@ class World:
         assert await self.records.claim(record, replaces=None)
         return record
 
-    async def finished(self, **changes: object) -> Operation:
-        record = await self.put(running(**changes))
+    async def finished(self) -> Operation:
+        record = await self.put(running())
         return await self.records.apply(record, DONE)
 
 
@@ -103,7 +103,9 @@ class TestAdmission:
 
             delivering = asyncio.gather(deliver())
             await settle()
-            call = asyncio.gather(world.waiting.admit(done.key, ASK, lambda: replace(operation(2), key=done.key)))
+            call = asyncio.gather(
+                world.waiting.admit(done.key, ASK, lambda: replace(operation(2), key=done.key))
+            )
             await settle()
             assert not call.done()
             arrived.set()
@@ -116,7 +118,7 @@ class TestAdmission:
     def test_an_unclear_operation_is_claimed_anew_by_one_of_two(self) -> None:
         async def story(world: World) -> None:
             sent = await world.put(replace(operation(), state=State.SUBMITTING))
-            unknown = await world.records.apply(sent, lifecycle.Unclear())
+            unknown = await world.records.apply(sent, events.Unclear())
             assert (await world.waiting.admit(sent.key, ASK, operation)).decision is Decision.RECONCILE
             claims = [
                 await world.waiting.resend(unknown, lambda: replace(operation(2), key=sent.key)),
@@ -145,7 +147,7 @@ class TestWaits:
             record = await world.put(running())
             wait = asyncio.gather(world.waiting.wait(record, FAR))
             await settle()
-            busy = lifecycle.Progressed(Report(Progress.RUNNING, "inProgress", 10.0), 0.5)
+            busy = events.Progressed(Report(Progress.RUNNING, "inProgress", 10.0), 0.5)
             record = await world.records.apply(record, busy)
             await settle()
             assert not wait.done()
@@ -175,7 +177,7 @@ class TestWaits:
             record = await world.put(replace(operation(), state=State.SUBMITTING))
             wait = asyncio.gather(world.waiting.wait(record, FAR))
             await settle()
-            await world.records.apply(record, lifecycle.Declined())
+            await world.records.apply(record, events.Declined())
             assert (await wait)[0].state is State.REJECTED
             assert (await world.waiting.wait(record, FAR)).state is State.REJECTED
 

@@ -1,0 +1,1 @@
+"""Tests of the simulator. A package, so that they can share `loopback`."""
