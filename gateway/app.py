@@ -5,8 +5,11 @@ then the connections upstream, then the store. Operations are kept; they are the
 """
 
 import asyncio
+import errno
+import os
 import random
 import secrets
+import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -20,6 +23,7 @@ from gateway.auth import Vault
 from gateway.clock import Clock
 from gateway.config import Config
 from gateway.dialects.monitor_url import MonitorRules
+from gateway.errors import UpstreamError
 from gateway.follower import Follower, FollowRules
 from gateway.http.server import CallerSide, require_strict_parser
 from gateway.http.tickets import Tickets
@@ -41,6 +45,17 @@ POLL_TIMEOUT = 30.0
 """Seconds that a monitor may be silent; asking again is cheap, a poll that hangs hides the end of an operation."""
 
 
+UNREACHABLE_HINTS = {
+    "dns_error": "check the host name in upstream.base_url, and this machine's name resolution",
+    "dns_timeout": "check this machine's name resolution",
+    "connection_refused": "check host and port in upstream.base_url (or upstream.connect_to), and that it is running",
+    "connection_timeout": "check that firewalls and network policies let the gateway out to upstream.base_url",
+    "tls_certificate_error": "check upstream.ca_file, and that upstream.base_url names what the certificate names",
+    "tls_protocol_error": "check that what listens at upstream.base_url speaks TLS",
+}
+"""By reason, what an operator should look at first."""
+
+
 class Address(NamedTuple):
     """Where a listener listens."""
 
@@ -55,9 +70,15 @@ class CannotListen(Exception):
     """A port that we were told to listen on cannot be had."""
 
     def __init__(self, what: str, where: Address, error: OSError) -> None:
-        super().__init__(
-            f"{what}: cannot listen on {where}: {error.strerror or error}; set {what}.port to a free port"
+        # The loop's own message repeats the address; what getaddrinfo says has numbers of its own.
+        told_by_getaddrinfo = isinstance(error, socket.gaierror) or not error.errno
+        reason = (error.strerror or str(error)) if told_by_getaddrinfo else os.strerror(error.errno or 0)
+        fix = (
+            f"set {what}.port to a free port"
+            if error.errno == errno.EADDRINUSE
+            else f"check {what}.host and {what}.port"
         )
+        super().__init__(f"{what}: cannot listen on {where}: {reason}; {fix}")
         self.what = what
         self.where = where
 
@@ -198,7 +219,22 @@ class Gateway:
         self.observer.event(
             "listening", address=str(listen), admin=str(admin), upstream=self.config.upstream.base_url
         )
+        self.tasks.start("reach the upstream", self._reach())
         return listen, admin
+
+    async def _reach(self) -> None:
+        """Say early what calls would otherwise be the first to find out. The gateway serves all the same: in a pod,
+        nobody promises which container is up first.
+        """
+        try:
+            await self.graph.reach()
+        except UpstreamError as error:
+            self.observer.event(
+                "upstream_unreachable",
+                upstream=self.config.upstream.base_url,
+                reason=error.reason,
+                hint=UNREACHABLE_HINTS.get(error.reason, "check upstream.base_url and the network between"),
+            )
 
     async def _listen(self, what: str, where: Address) -> Address:
         side = self.callers if what == "listen" else self.admin

@@ -7,7 +7,6 @@
     │   ├── ExpectationFailed          417 expectationFailed
     │   ├── TargetTooLong              414 uriTooLong
     │   ├── TooEarly                   425 tooEarly
-    │   ├── MisdirectedRequest         421 misdirectedRequest
     │   ├── HeadersTooLarge            431 requestHeaderFieldsTooLarge
     │   ├── MethodUnknown              501 notImplemented
     │   └── VersionUnsupported         505 httpVersionNotSupported
@@ -102,13 +101,6 @@ class TooEarly(Refusal):
 
     status = 425
     code = "tooEarly"
-
-
-class MisdirectedRequest(Refusal):
-    """This gateway does not answer for the host that was named."""
-
-    status = 421
-    code = "misdirectedRequest"
 
 
 class HeadersTooLarge(Refusal):

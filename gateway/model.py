@@ -76,8 +76,8 @@ class Plan:
 class Receipt:
     """An operation that was accepted: where to ask about it."""
 
-    monitor: str | None
-    """Absolute URL, to be requested byte for byte; None where `resource` is there already."""
+    monitor: str | None = field(repr=False)
+    """Absolute URL, to be requested byte for byte, and a bearer secret; None where `resource` is there already."""
     credential: bool = False
     """Whether the monitor takes the caller's credential (Graph-hosted ones do)."""
     resource: str | None = None

@@ -8,7 +8,7 @@ With `e` for the time since the operation was accepted, the schedule is
     predicted      where progress rose since the last poll and two predictions of the end agree within 10 %, one
                    from all of the time so far (e × 100 / percent) and one from the last two samples: a moment
                    after the later of them, at least 3 % of e and `min_interval` from now, at most 1 × e and
-                   3 × `max_interval`
+                   `max_interval`: who sets a bound means it, though 3 × that would save a few polls
 
 Percentages alone deserve no trust: many operations report 0 or 99 for most of their life, or jump. The figures were
 chosen by simulation; the unit test repeats it.
@@ -36,8 +36,6 @@ MARGIN: Final = 0.002
 """Of the time so far, added to a prediction: just after the end is better than just before."""
 SHORTEST_JUMP: Final = 0.03
 """Of the time so far."""
-LONGEST_JUMP: Final = 3.0
-"""Times `max_interval`: how far a prediction is trusted beyond the blind schedule."""
 JITTER: Final = 0.05
 JUMP_JITTER: Final = 0.01
 """Less for a prediction, whose worth is its precision: 5 % would double the lateness on linear progress."""
@@ -81,7 +79,7 @@ def next_delay(
     if jump is None:
         own = _within(SHARE * elapsed, policy.min_interval, policy.max_interval, JITTER, chance)
     else:
-        longest = min(max(elapsed, policy.min_interval), LONGEST_JUMP * policy.max_interval)
+        longest = min(max(elapsed, policy.min_interval), policy.max_interval)
         own = _within(jump, policy.min_interval, longest, JUMP_JITTER, chance)
     return max(own, _wish(floor, retry_after, chance))
 

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from gateway import guard
 from gateway.errors import GatewayError, UpstreamError
 from gateway.headers import VIA
 from gateway.model import ACTIVE, Headers, Operation, State
@@ -51,7 +52,7 @@ def error(failure: GatewayError, origin: Origin, extra: Headers = ()) -> Answer:
     if failure.status == 401:
         headers.append((b"WWW-Authenticate", b'Bearer realm=""'))
     if failure.status == 405:
-        headers.append((b"Allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"))
+        headers.append((b"Allow", ", ".join(guard.METHODS).encode()))
     body = _graph_error({"code": failure.code, "message": failure.message}, origin)
     return Answer(failure.status, tuple(headers), body, failure.close)
 

@@ -10,40 +10,45 @@ What this module must not do: know that operations exist.
 from collections.abc import AsyncIterator, Callable
 
 from gateway import headers
-from gateway.errors import ProxyLoop
 from gateway.http.responder import Written
 from gateway.http.visit import Visit
 from gateway.model import Headers
 from gateway.upstream import Outgoing
 
 
-async def forward(visit: Visit, body: bytes | None = None) -> Written:
-    """Pass the call on and its reply back; `body` is given where it was captured already."""
+async def forward(
+    visit: Visit, body: bytes | None = None, rest: AsyncIterator[bytes] | None = None
+) -> Written:
+    """Pass the call on and its reply back; `body` is what was read of it already, `rest` what is still to come."""
     visit.record.route = "forward"
     call = visit.call
-    if headers.passed_here(call.headers):
-        raise ProxyLoop
     chunked = visit.has_body and visit.announced_length is None
+    lines = headers.for_upstream(call.headers, host=visit.parts.graph.host_header, chunked=chunked)
     outgoing = Outgoing(
         call.method,
         call.target,
-        headers.for_upstream(call.headers, host=visit.parts.graph.host_header, chunked=chunked),
-        _body(visit, body, chunked=chunked),
+        lines if body is None else headers.without(lines, {b"expect"}),
+        _body(visit, body, rest, chunked=chunked),
     )
     exchange = await visit.parts.graph.open(outgoing, on_interim=_interim(visit))
     return await visit.relay(exchange)
 
 
-def _body(visit: Visit, captured: bytes | None, *, chunked: bool) -> bytes | AsyncIterator[bytes] | None:
+def _body(
+    visit: Visit, begun: bytes | None, rest: AsyncIterator[bytes] | None, *, chunked: bool
+) -> bytes | AsyncIterator[bytes] | None:
     if not visit.has_body:
         return None
-    if captured is None:
+    if begun is None:
         return visit.body()
-    return _one(captured) if chunked else captured
+    return _joined(begun, rest) if chunked or rest is not None else begun
 
 
-async def _one(chunk: bytes) -> AsyncIterator[bytes]:
-    yield chunk
+async def _joined(begun: bytes, rest: AsyncIterator[bytes] | None) -> AsyncIterator[bytes]:
+    yield begun
+    if rest is not None:
+        async for chunk in rest:
+            yield chunk
 
 
 def _interim(visit: Visit) -> Callable[[int, Headers], None]:

@@ -18,7 +18,7 @@ import uuid
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from gateway import guard, headers, prefer, sameness
@@ -38,6 +38,10 @@ from gateway.sameness import Ask, Decision
 from gateway.store import StoreFull
 from gateway.submission import Submitted
 from gateway.upstream import Outgoing
+
+SMALL = 65_536
+"""Bytes up to which the body of a call that only may start an operation is read to find out; those of a move or an
+upload from a URL have a few hundred."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,23 +68,38 @@ class Hold:
 
     async def serve(self, visit: Visit, dialect: Dialect) -> Written:
         """Answer a call that `dialect` may have a part in."""
-        limit = self._parts.config.limits.body
-        if dialect.needs_body(visit.call) is Capture.IF_SMALL and (
-            visit.announced_length is None or visit.announced_length > limit
-        ):
-            return await forward(visit)
+        if dialect.needs_body(visit.call) is Capture.IF_SMALL:
+            return await self._perhaps(visit, dialect)
         async with self._room(visit):
-            if visit.expects_continue:
-                await self._parts.graph.reach()  # a 100 promises that somebody is there
-            body = await visit.captured(limit)
-            call = Call(visit.call.method, visit.call.target, visit.call.headers, body)
+            await self._promise(visit)
+            body = await visit.captured(self._parts.config.limits.body)
+            call = replace(visit.call, body=body)
             plan = dialect.plan(call)
-            if plan is None:
-                return await forward(visit, body)
-            early = guard.too_early(call.headers)
-            if early is not None:
-                raise early
-            return await self._hold(self._held(visit, call, dialect, plan))
+            return await (self._planned(visit, call, dialect, plan) if plan else forward(visit, body))
+
+    async def _perhaps(self, visit: Visit, dialect: Dialect) -> Written:
+        """A call that usually starts nothing: it takes no room until it is known to, and a long body is streamed."""
+        if (visit.announced_length or 0) > SMALL:
+            return await forward(visit)
+        await self._promise(visit)
+        body, rest = await visit.beginning(SMALL)
+        call = replace(visit.call, body=body)
+        plan = dialect.plan(call) if rest is None else None
+        if plan is None:
+            return await forward(visit, body, rest)
+        async with self._room(visit):
+            return await self._planned(visit, call, dialect, plan)
+
+    async def _promise(self, visit: Visit) -> None:
+        """Before a 100 is sent: somebody is there to take the request. Raises `UpstreamError`."""
+        if visit.expects_continue:
+            await self._parts.graph.reach()
+
+    async def _planned(self, visit: Visit, call: Call, dialect: Dialect, plan: Plan) -> Written:
+        early = guard.too_early(call.headers)
+        if early is not None:
+            raise early
+        return await self._hold(self._held(visit, call, dialect, plan))
 
     @asynccontextmanager
     async def _room(self, visit: Visit) -> AsyncIterator[None]:

@@ -15,9 +15,9 @@ from contextlib import suppress
 import aiohttp.http_parser
 from aiohttp.web import BaseRequest, StreamResponse
 
-from gateway import guard
+from gateway import guard, headers
 from gateway.dialects import find
-from gateway.errors import GatewayError, Refusal
+from gateway.errors import GatewayError, ProxyLoop, Refusal
 from gateway.http import answers, operations
 from gateway.http.answers import Answer
 from gateway.http.connection import GatewayServer
@@ -127,6 +127,8 @@ class CallerSide:
         )
         if refusal is not None:
             raise refusal
+        if headers.passed_here(visit.call.headers):
+            raise ProxyLoop
         visit.settle_target(guard.origin_form(visit.call.target))
         if visit.call.path == operations.PREFIX or visit.call.path.startswith(operations.PREFIX + "/"):
             return await operations.serve(visit)

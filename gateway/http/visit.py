@@ -171,6 +171,19 @@ class Visit:
             raise BodyTimeout from None
         return b"".join(parts)
 
+    async def beginning(self, limit: int) -> tuple[bytes, AsyncIterator[bytes] | None]:
+        """The whole body and None, or where it is longer than `limit` bytes its beginning and the rest.
+
+        Raises `BodyTimeout`, `CallerLeft`.
+        """
+        parts: list[bytes] = []
+        rest = self.body()
+        async for chunk in rest:
+            parts.append(chunk)
+            if self.record.bytes_in > limit:
+                return b"".join(parts), rest
+        return b"".join(parts), None
+
     # --- what the caller gets ----------------------------------------------------------------------------
 
     async def reply(self, answer: Answer) -> Written:

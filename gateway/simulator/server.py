@@ -176,9 +176,18 @@ async def serve(
         echo(f"Monitors {simulator.monitor_url}")
         echo(f"Control  {simulator.graph_url}/_simulator/summary")
         echo(f"Tokens   {', '.join(f'sim-{user}' for user in settings.users)}, sim-app")
+        if settings.sample:
+            echo(f"Try      {example(simulator.graph_url, settings.users[0])}")
         await stop.wait()
         for line in summary_lines(simulator.summary()):
             echo(line)
+
+
+def example(graph_url: str, user: str) -> str:
+    """A call that starts a copy, to be pasted into a shell."""
+    target = f"{graph_url}/v1.0/me/drive/root:/hello.txt:/copy"
+    lines = f"-H 'Authorization: Bearer sim-{user}' -H 'Content-Type: application/json'"
+    return f'curl -i {lines} -d \'{{"name": "copy of hello.txt"}}\' {target}'
 
 
 def summary_lines(summary: Summary) -> list[str]:

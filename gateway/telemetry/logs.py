@@ -23,11 +23,15 @@ EVENTS = {
     "operation_stalled": "an operation has shown no progress for polling.stalled_after",
     "crashed": "a bug: an exception that nobody expected, with where it came from",
     "listening": "the gateway takes calls",
+    "upstream_unreachable": "at the start, no connection to the upstream came up; `hint` says what to check",
     "stopping": "SIGTERM or SIGINT arrived; held calls are being answered",
     "stopped": "every call was answered, or shutdown.grace is over",
     "foreign": "a message of a library",
 }
 """Every event this module writes, and what it means."""
+
+WARNINGS = frozenset({"upstream_unreachable"})
+"""The events that `event` is told of and that need somebody's attention."""
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
@@ -125,7 +129,8 @@ class LogObserver:
         )
 
     def event(self, name: str, **facts: str | float | bool) -> None:
-        self._log.info(name, **facts)
+        tell = self._log.warning if name in WARNINGS else self._log.info
+        tell(name, **facts)
 
     def crashed(self, where: str, error: BaseException) -> None:
         """Where and what kind, with the code's own lines; not the exception's text, which may quote a peer."""

@@ -261,6 +261,15 @@ def test_the_bound_of_the_header_is_a_setting() -> None:
     assert isinstance(guard.check(big, header_limit=900), HeadersTooLarge)
 
 
+def test_what_is_exactly_at_a_bound_gets_through() -> None:
+    filled = guard.HEADER_LIMIT - len(b"Host: localhost:8080\r\n") - len(b"A: \r\n")
+    assert guard.check(plus((b"A", b"x" * filled))) is None
+    assert guard.check(plus((b"A", b"x" * (filled + 1)))) is not None
+    assert guard.check(at("/" + "a" * (guard.TARGET_LIMIT - 1))) is None
+    assert guard.check(at("/" + "ä" * (guard.TARGET_LIMIT // 2 - 1) + "a")) is None
+    assert guard.check(head(headers=((b"Host", b"a:65535"),))) is None
+
+
 # --- what must get through -------------------------------------------------------------------------------
 
 GUID = "b8c1f1a0-6f3e-4d8a-9a52-1b2c3d4e5f60"

@@ -141,11 +141,11 @@ def test_a_prediction_without_ground_is_not_made(percents: list[tuple[float, flo
     assert delay(20.0, *percents) == pytest.approx(4.0)
 
 
-def test_a_jump_is_bounded_by_the_time_so_far_and_by_three_max_intervals() -> None:
-    assert delay(20.0, (10.0, 5.0), (20.0, 10.0)) == pytest.approx(20.0 / 1.01)
-    assert delay(200.0, (100.0, 5.0), (200.0, 10.0)) == pytest.approx(30.0 / 1.01)
+def test_a_jump_is_bounded_by_the_time_so_far_and_by_max_interval() -> None:
+    assert delay(5.0, (2.5, 5.0), (5.0, 10.0)) == pytest.approx(5.0 / 1.01)
+    assert delay(200.0, (100.0, 5.0), (200.0, 10.0)) == pytest.approx(10.0 / 1.01)
     lazy = Polling(max_interval=2.0)
-    assert delay(200.0, (100.0, 5.0), (200.0, 10.0), policy=lazy) == pytest.approx(6.0 / 1.01)
+    assert delay(200.0, (100.0, 5.0), (200.0, 10.0), policy=lazy) == pytest.approx(2.0 / 1.01)
 
 
 def test_near_the_end_polls_keep_a_distance() -> None:
@@ -205,7 +205,7 @@ def test_our_own_delays_keep_their_limits(
     elapsed: float, chance: float, policy: Polling, history: list[tuple[float, float]], percent: float
 ) -> None:
     found = delay(elapsed, *sorted(history), (elapsed, percent), policy=policy, chance=chance)
-    assert policy.min_interval <= found <= 3 * policy.max_interval
+    assert policy.min_interval <= found <= policy.max_interval
     assert policy.min_interval <= delay(elapsed, policy=policy, chance=chance) <= policy.max_interval
 
 
@@ -227,7 +227,7 @@ def test_nothing_undercuts_a_wish(
         troubled(3, elapsed, floor=floor, retry_after=wish, policy=policy, chance=chance),
         pacing.first_poll(floor=floor, retry_after=wish, policy=policy, chance=chance),
     ]
-    assert all(asked <= one <= max(3600.0, 3 * policy.max_interval) for one in found)
+    assert all(asked <= one <= max(3600.0, policy.max_interval) for one in found)
 
 
 @given(elapsed=st.floats(2, 40), one=chances, other=chances)
@@ -367,7 +367,7 @@ def test_small_files_are_answered_soon_after_they_are_done() -> None:
 def test_folders_cost_few_polls_and_little_lateness() -> None:
     found = simulate(folder, MIX)
     assert mean(found.share) <= 0.04
-    assert mean(found.polls) <= 26
+    assert mean(found.polls) <= 31
     assert found.late_p95 <= 13
 
 
@@ -375,15 +375,15 @@ def test_a_mix_of_both_meets_the_target() -> None:
     found = simulate(bimodal, MIX)
     assert found.late_p50 <= 0.30
     assert mean(found.share) <= 0.16
-    assert mean(found.polls) <= 9
+    assert mean(found.polls) <= 10
 
 
 @pytest.mark.parametrize(
     ("shape", "late", "polls"),
     [
-        (linear, 0.010, 16),
+        (linear, 0.010, 27),
         (stuck_at_99, 0.060, 25),
-        (decelerating, 0.085, 20),
+        (decelerating, 0.085, 29),
         (stuck_at_0, 0.06, 40),
         (jumpy, 0.075, 40),
         (accelerating, 0.065, 40),
@@ -396,9 +396,9 @@ def test_each_shape_of_progress(shape: Shaper, late: float, polls: float) -> Non
 
 
 def test_predictions_pay_off_on_linear_progress() -> None:
-    """Fewer than half the polls of a blind schedule, and a fraction of its lateness."""
+    """Fewer polls than a blind schedule, and a fraction of its lateness."""
     blind, predicted = simulate(folder, [stuck_at_0], jobs=400), simulate(folder, [linear], jobs=400)
-    assert mean(predicted.polls) < 0.5 * mean(blind.polls)
+    assert mean(predicted.polls) < 0.85 * mean(blind.polls)
     assert mean(predicted.share) < 0.25 * mean(blind.share)
 
 

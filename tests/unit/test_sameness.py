@@ -217,8 +217,11 @@ def test_what_might_mean_something_else_is_something_else(one: bytes, other: byt
 def test_deep_large_and_long_numbered_bodies_are_compared_as_they_are() -> None:
     deepest = b"[" * 63 + b"1" + b"]" * 63
     assert fp(deepest) == fp(deepest.replace(b"1", b" 1"))
+    named = b'{"a":' * 63 + b"1" + b"}" * 63
+    assert fp(named) == fp(named.replace(b"1", b" 1"))
     for body in (
         b"[" * 64 + b"1" + b"]" * 64,
+        b'{"a":' * 64 + b"1" + b"}" * 64,
         b"[" * 900 + b"1" + b"]" * 900,
         b"[" * 100_000,
         b"[1" + b",1" * 100_000 + b"]",
