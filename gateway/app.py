@@ -92,6 +92,9 @@ class Gateway:
         self.clock = clock
         self.observer = Observers(observers)
         self.tasks = Tasks(on_crash=self.observer.crashed)
+        self.errands = Tasks(on_crash=self.observer.crashed)
+        """What is done for callers, such as sending their POSTs; stopping waits for it, because half a POST is an
+        unknown outcome."""
         self.store = MemoryStore(
             now=clock.now,
             max_active=config.operations.max_active,
@@ -165,7 +168,7 @@ class Gateway:
             tasks=self.tasks,
             observer=self.observer,
             chance=chance,
-            rules=FollowRules(deadline=config.operations.deadline),
+            rules=FollowRules(config.operations.deadline, config.polling.stalled_after),
         )
         submission = Submission(
             graph=self.graph,
@@ -192,7 +195,7 @@ class Gateway:
                 submission=submission,
                 vault=self.vault,
                 tickets=Tickets(secret),
-                tasks=self.tasks,
+                tasks=self.errands,
                 observer=self.observer,
                 secret=secret,
                 chance=chance,
@@ -249,7 +252,12 @@ class Gateway:
         self._stopping = "stopping"
         self.observer.event("stopping", held=self.callers.held, active=len(self.follower))
         self.waiting.drain()
+        until = self.clock.monotonic() + grace
         await self.callers.stop(grace)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, until - self.clock.monotonic())):
+                await self.errands.settle()
+        await self.errands.cancel()
         await self.tasks.cancel()
         self.vault.forget()
         await self.graph.close()

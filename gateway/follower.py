@@ -39,9 +39,10 @@ AILMENTS: tuple[tuple[type[UpstreamError], Ailment], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class FollowRules:
-    """`deadline`: seconds from acceptance to giving up."""
+    """Both in seconds: from acceptance to giving up, and without progress until that is said."""
 
     deadline: float
+    stalled_after: float
 
 
 class Follower:
@@ -124,7 +125,16 @@ class Follower:
             chance=self._chance(),
             floor=dialect.floor,
         )
-        return await self._records.apply(operation, event)
+        moved = await self._records.apply(operation, event)
+        self._mention_stall(operation, moved, now)
+        return moved
+
+    def _mention_stall(self, before: Operation, after: Operation, now: float) -> None:
+        """Once for each stall: it ends nothing, but somebody may want to look."""
+        since = before.last_heard_at if before.last_heard_at is not None else now
+        limit = self.rules.stalled_after
+        if lifecycle.stalled(after, now, limit) and not lifecycle.stalled(before, since, limit):
+            self._observer.event("operation_stalled", operation=after.id, percent=after.percent or 0.0)
 
     async def _ask(self, operation: Operation, dialect: Dialect, url: str) -> Report | Trouble:
         try:

@@ -205,7 +205,7 @@ def advance(operation: Operation, event: Event, now: float, *, polling: pacing.P
             return _troubled(moved, event, now, polling)
         case Completed():
             return replace(
-                _polled(moved),
+                _polled(moved, now),
                 ended_at=now,
                 percent=100.0,
                 last_status=event.report.status or "completed",
@@ -215,14 +215,14 @@ def advance(operation: Operation, event: Event, now: float, *, polling: pacing.P
             )
         case Failed():
             return replace(
-                _polled(moved),
+                _polled(moved, now),
                 ended_at=now,
                 percent=event.report.percent if event.report.percent is not None else operation.percent,
                 last_status=event.report.status or "failed",
                 problem=event.problem,
             )
         case Vanished():
-            return _ended_badly(_polled(moved), now, OperationLost(), event.trouble.code)
+            return _ended_badly(_polled(moved, now), now, OperationLost(), event.trouble.code)
         case Expired():
             return _ended_badly(moved, now, DeadlineExceeded(), None)
         case Delivered():
@@ -255,9 +255,10 @@ def stalled(operation: Operation, now: float, stalled_after: float) -> bool:
 # --- the details of single arrows ------------------------------------------------------------------------
 
 
-def _polled(operation: Operation) -> Operation:
+def _polled(operation: Operation, now: float) -> Operation:
     return replace(
         operation,
+        last_heard_at=now,
         polls=operation.polls + 1,
         troubles=0,
         last_trouble=None,
@@ -284,7 +285,7 @@ def _progressed(operation: Operation, event: Progressed, now: float, polling: pa
     )
     changed = rose or report.status != operation.last_status
     return replace(
-        _polled(operation),
+        _polled(operation, now),
         last_status=report.status,
         percent=report.percent if report.percent is not None else operation.percent,
         samples=samples,
@@ -307,6 +308,7 @@ def _troubled(operation: Operation, event: Troubled, now: float, polling: pacing
     )
     return replace(
         operation,
+        last_heard_at=now,
         polls=operation.polls + 1,
         troubles=operation.troubles + 1,
         last_trouble=trouble.ailment.value,

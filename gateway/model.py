@@ -210,6 +210,8 @@ class Operation:
     monitor: str | None = field(default=None, repr=False)
     """A bearer secret: never logged, never shown."""
     monitor_credential: bool = False
+    last_heard_at: float | None = None
+    """When a poll last came back, whatever it said."""
     next_poll_at: float | None = None
     polls: int = 0
     troubles: int = 0

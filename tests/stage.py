@@ -191,7 +191,7 @@ def play(
                 await story(stage)
             finally:
                 await gateway.stop()
-            assert len(gateway.tasks) == 0, gateway.tasks.names()
+            assert (gateway.tasks.names(), gateway.errands.names()) == ([], [])
             assert observer.crashes == [], observer.crashes
 
     with asyncio.Runner() as runner:

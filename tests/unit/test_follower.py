@@ -1,0 +1,250 @@
+"""The follower alone, in virtual time: when it asks, whom, and when it stops."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+
+from fakes.clock import FakeClock, settle
+from fakes.records import START, Remembering, running
+
+from gateway import dialects, events
+from gateway.asking import Asking, CredentialGone
+from gateway.errors import AddressRefused, UpstreamBroken, UpstreamError, UpstreamSilent, UpstreamUnreachable
+from gateway.follower import Follower, FollowRules
+from gateway.model import Operation, Reply, State
+from gateway.pacing import Polling
+from gateway.records import Records
+from gateway.store.memory import MemoryStore
+from gateway.tasks import Tasks
+
+BUSY = Reply(202, (), b'{"operation":"ItemCopy","percentageComplete":27.8,"status":"inProgress"}')
+DONE = Reply(202, (), b'{"percentageComplete":100.0,"resourceId":"B","status":"completed"}')
+GONE = Reply(404)
+
+
+@dataclass
+class ScriptedAsking(Asking):
+    """Answers polls from a script, the last line of it for ever; remembers when it was asked what."""
+
+    clock: FakeClock
+    script: list[Reply | UpstreamError]
+    asked: list[tuple[float, str]] = field(default_factory=list)
+    under_way: int = 0
+    most_under_way: int = 0
+
+    async def ask(self, operation: Operation, url: str) -> Reply:
+        self.asked.append((self.clock.now() - START, url))
+        self.under_way += 1
+        self.most_under_way = max(self.most_under_way, self.under_way)
+        await settle(3)
+        self.under_way -= 1
+        said = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+        if isinstance(said, UpstreamError):
+            raise said
+        return said
+
+
+class World:
+    def __init__(self, *script: Reply | UpstreamError, deadline: float = 1000.0) -> None:
+        self.clock = FakeClock(START)
+        self.observer = Remembering()
+        store = MemoryStore(now=self.clock.now, max_active=100, keep_finished=900, keep_keyed=86_400)
+        self.records = Records(store, self.clock, self.observer, Polling())
+        self.asking = ScriptedAsking(self.clock, list(script))
+        self.tasks = Tasks(on_crash=self.observer.crashed)
+        self.follower = Follower(
+            records=self.records,
+            asking=self.asking,
+            dialects=dialects.enabled(["drive"]),
+            clock=self.clock,
+            tasks=self.tasks,
+            observer=self.observer,
+            chance=lambda: 0.5,
+            rules=FollowRules(deadline=deadline, stalled_after=60.0),
+        )
+
+    async def follow(self, record: Operation) -> None:
+        assert await self.records.claim(record, replaces=None)
+        self.follower.follow(record)
+        await settle()
+
+    async def ended(self, number: int = 1) -> Operation:
+        found = await self.records.store.get(running(number).id)
+        assert found is not None
+        return found
+
+
+def play(story: Callable[[], Awaitable[World]]) -> None:
+    async def body() -> None:
+        world = await story()
+        await world.tasks.cancel()
+        assert world.observer.crashes == []
+
+    asyncio.run(body())
+
+
+def test_it_asks_when_it_is_due_and_stops_at_the_end() -> None:
+    async def story() -> World:
+        world = World(BUSY, BUSY, DONE)
+        await world.follow(running())
+        assert world.asking.asked == []
+        await world.clock.advance(60)
+        record = await world.ended()
+        assert (record.state, record.polls, record.resource) == (State.RESULT, 3, "/v1.0/me/drive/items/B")
+        assert world.asking.asked[0][0] == 0.5
+        assert len(world.follower) == 0
+        assert len(world.tasks) == 0
+        return world
+
+    play(story)
+
+
+def test_there_is_one_poller_however_often_it_is_told_to_follow() -> None:
+    async def story() -> World:
+        world = World(BUSY)
+        await world.follow(running())
+        for _ in range(5):
+            world.follower.follow(running())
+        await world.clock.advance(100)
+        assert world.asking.most_under_way == 1
+        assert len(world.follower) == 1
+        return world
+
+    play(story)
+
+
+def test_trouble_of_every_kind_is_asked_again() -> None:
+    async def story() -> World:
+        troubles: list[Reply | UpstreamError] = [
+            UpstreamSilent(),
+            UpstreamBroken(),
+            UpstreamUnreachable(),
+            AddressRefused(),
+            CredentialGone(),
+            Reply(200, (), b"<html>"),
+            Reply(401),
+            Reply(503),
+        ]
+        world = World(*troubles, DONE)
+        await world.follow(running())
+        await world.clock.advance(300)
+        assert (await world.ended()).state is State.RESULT
+        assert [str(trouble.ailment) for trouble in world.observer.troubles] == [
+            "timeout",
+            "broken",
+            "unreachable",
+            "refused",
+            "unauthorised",
+            "garbage",
+            "unauthorised",
+            "server_error",
+        ]
+        return world
+
+    play(story)
+
+
+def test_a_429_slows_every_poll_to_that_host() -> None:
+    async def story() -> World:
+        world = World(Reply(429, ((b"Retry-After", b"30"),)), BUSY)
+        other = "https://fabrikam.sharepoint.com/_api/v2.0/monitor/3"
+        await world.follow(running(1))
+        await world.follow(running(2, next_poll_at=START + 1))
+        await world.follow(running(3, next_poll_at=START + 1, monitor=other))
+        await world.clock.advance(29)
+        same = [moment for moment, url in world.asking.asked if url != other]
+        assert same == [0.5], "the second operation waits too"
+        assert [moment for moment, url in world.asking.asked if url == other], "another host does not"
+        await world.clock.advance(10)
+        assert min(moment for moment, url in world.asking.asked[1:] if url != other) >= 30.5
+        return world
+
+    play(story)
+
+
+def test_a_monitor_that_stays_gone_ends_as_lost() -> None:
+    async def story() -> World:
+        world = World(GONE)
+        await world.follow(running())
+        await world.clock.advance(59)
+        assert (await world.ended()).state is State.RUNNING
+        await world.clock.advance(30)
+        record = await world.ended()
+        assert record.state is State.LOST
+        assert record.polls >= 3
+        return world
+
+    play(story)
+
+
+def test_at_the_deadline_it_gives_up_even_while_it_is_told_to_stay_away() -> None:
+    async def story() -> World:
+        world = World(Reply(429, ((b"Retry-After", b"3000"),)), deadline=100.0)
+        await world.follow(running())
+        await world.clock.advance(101)
+        record = await world.ended()
+        assert record.problem is not None
+        assert (record.state, record.problem.code) == (State.LOST, "operationDeadlineExceeded")
+        return world
+
+    play(story)
+
+
+def test_a_stall_is_mentioned_once_and_again_after_progress() -> None:
+    async def story() -> World:
+        moved = Reply(202, (), BUSY.body.replace(b"27.8", b"50.0"))
+        world = World(*[BUSY] * 28, moved, BUSY)
+        await world.follow(running())
+        await world.clock.advance(100)
+        assert world.observer.events == ["operation_stalled"]
+        await world.clock.advance(200)
+        assert world.observer.events == ["operation_stalled", "operation_stalled"]
+        return world
+
+    play(story)
+
+
+def test_when_somebody_else_took_it_over_it_steps_back() -> None:
+    async def story() -> World:
+        world = World(BUSY)
+        await world.follow(running())
+        theirs = replace(running(), epoch=2, revision=7)
+        await world.records.store.save(theirs, previous=running())
+        await world.clock.advance(5)
+        assert len(world.asking.asked) == 1
+        assert len(world.follower) == 0
+        assert await world.ended() == theirs
+        return world
+
+    play(story)
+
+
+def test_an_operation_that_is_over_is_not_asked_about() -> None:
+    async def story() -> World:
+        world = World(BUSY)
+        await world.follow(replace(running(), state=State.RESULT, ended_at=START))
+        await world.clock.advance(5)
+        assert world.asking.asked == []
+        return world
+
+    play(story)
+
+
+def test_what_listeners_hear_is_stored_already() -> None:
+    async def story() -> World:
+        world = World(DONE)
+        heard: list[tuple[State, bool]] = []
+        store = world.records.store
+
+        def listen(record: Operation) -> None:
+            stored = store._look(record.id)  # type: ignore[attr-defined] # the memory store's, without awaiting
+            heard.append((record.state, stored == record))
+
+        world.records.listen(listen)
+        await world.follow(running())
+        await world.clock.advance(1)
+        assert heard == [(State.RUNNING, True), (State.RESULT, True)]
+        await world.records.apply(await world.ended(), events.Delivered())
+        return world
+
+    play(story)
