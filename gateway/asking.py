@@ -10,7 +10,6 @@ What this module must not do: decide when to ask, or what the answer means.
 from typing import Protocol
 
 from gateway.auth import Vault
-from gateway.errors import UpstreamError
 from gateway.model import Headers, Operation, Reply
 from gateway.upstream import Exchange, Outgoing
 
@@ -18,10 +17,8 @@ HEADERS: Headers = ((b"Accept", b"application/json"), (b"Accept-Encoding", b"ide
 """All that a monitor is told about us."""
 
 
-class CredentialGone(UpstreamError):
+class CredentialGone(Exception):
     """The monitor needs the caller's credential, which is no longer here."""
-
-    sent = False
 
 
 class GraphClient(Protocol):
@@ -54,7 +51,7 @@ class Asking:
         self._max_body = max_body
 
     async def ask(self, operation: Operation, url: str) -> Reply:
-        """One answer of the operation's monitor. Raises `UpstreamError` and its kinds."""
+        """One answer of the operation's monitor. Raises `CredentialGone`, `UpstreamError` and its kinds."""
         if not operation.monitor_credential:
             return await self._monitors.get(url, HEADERS)
         credential = self._vault.recall(operation.starter)

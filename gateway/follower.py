@@ -28,7 +28,6 @@ from gateway.tasks import Tasks
 from gateway.telemetry import Observer
 
 AILMENTS: tuple[tuple[type[UpstreamError], Ailment], ...] = (
-    (CredentialGone, Ailment.UNAUTHORISED),
     (AddressRefused, Ailment.REFUSED),
     (UpstreamSilent, Ailment.TIMEOUT),
     (UpstreamBroken, Ailment.BROKEN),
@@ -139,6 +138,8 @@ class Follower:
     async def _ask(self, operation: Operation, dialect: Dialect, url: str) -> Report | Trouble:
         try:
             reply = await self._asking.ask(operation, url)
+        except CredentialGone:
+            return Trouble(Ailment.UNAUTHORISED)
         except UpstreamError as error:
             return Trouble(next(ailment for kind, ailment in AILMENTS if isinstance(error, kind)))
         return dialect.read(operation.plan, reply, self._clock.now())

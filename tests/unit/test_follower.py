@@ -9,7 +9,7 @@ from fakes.records import START, Remembering, running
 
 from gateway import dialects, events
 from gateway.asking import Asking, CredentialGone
-from gateway.errors import AddressRefused, UpstreamBroken, UpstreamError, UpstreamSilent, UpstreamUnreachable
+from gateway.errors import AddressRefused, UpstreamBroken, UpstreamSilent, UpstreamUnreachable
 from gateway.follower import Follower, FollowRules
 from gateway.model import Operation, Reply, State
 from gateway.pacing import Polling
@@ -27,7 +27,7 @@ class ScriptedAsking(Asking):
     """Answers polls from a script, the last line of it for ever; remembers when it was asked what."""
 
     clock: FakeClock
-    script: list[Reply | UpstreamError]
+    script: list[Reply | Exception]
     asked: list[tuple[float, str]] = field(default_factory=list)
     under_way: int = 0
     most_under_way: int = 0
@@ -39,13 +39,13 @@ class ScriptedAsking(Asking):
         await settle(3)
         self.under_way -= 1
         said = self.script.pop(0) if len(self.script) > 1 else self.script[0]
-        if isinstance(said, UpstreamError):
+        if isinstance(said, Exception):
             raise said
         return said
 
 
 class World:
-    def __init__(self, *script: Reply | UpstreamError, deadline: float = 1000.0) -> None:
+    def __init__(self, *script: Reply | Exception, deadline: float = 1000.0) -> None:
         self.clock = FakeClock(START)
         self.observer = Remembering()
         store = MemoryStore(now=self.clock.now, max_active=100, keep_finished=900, keep_keyed=86_400)
@@ -115,7 +115,7 @@ def test_there_is_one_poller_however_often_it_is_told_to_follow() -> None:
 
 def test_trouble_of_every_kind_is_asked_again() -> None:
     async def story() -> World:
-        troubles: list[Reply | UpstreamError] = [
+        troubles: list[Reply | Exception] = [
             UpstreamSilent(),
             UpstreamBroken(),
             UpstreamUnreachable(),
