@@ -45,9 +45,9 @@ async def serve(visit: Visit) -> Written:
     match = PATH.fullmatch(visit.call.path)
     if match is None:
         raise UnknownOperation("no such path")
-    if visit.call.method not in ("GET", "HEAD"):
-        raise MethodNotAllowed("own path")
     wants_result = match["result"] is not None
+    if visit.call.method != "GET" and (wants_result or visit.call.method != "HEAD"):
+        raise MethodNotAllowed("own path")
     visit.record.route = "result" if wants_result else "status"
     asked = await _identify(visit, match["id"], Purpose.RESULT if wants_result else Purpose.STATUS)
     visit.record.operation, visit.record.relation = (
