@@ -62,7 +62,10 @@ def _options(
 @cli.command()
 def run(
     config: Annotated[
-        Path | None, typer.Option("--config", "-c", help="The YAML file; without one, every default holds.")
+        Path | None,
+        typer.Option(
+            "--config", "-c", help="The YAML file; without one, every default holds.", metavar="FILE"
+        ),
     ] = None,
 ) -> None:
     """Run the gateway until SIGTERM or SIGINT.
@@ -85,18 +88,28 @@ def run(
 
 @cli.command("check-config")
 def check_config(
-    file: Annotated[Path, typer.Argument(help="The YAML file to check.")],
+    file: Annotated[Path, typer.Argument(help="The YAML file to check.", metavar="FILE")],
 ) -> None:
-    """Check a configuration file: every problem at once, each with its place and the fix."""
+    """Check a configuration file.
+
+    Every problem is told at once, each with line and column, the key and what to write instead.
+    """
     _load(file)
     typer.echo(f"{file}: ok")
 
 
 @cli.command()
 def simulate(
-    port: Annotated[int, typer.Option(help="Where Graph listens; 0 takes any free port.", max=65535)] = 8901,
+    *,
+    port: Annotated[
+        int,
+        typer.Option(help="Where Graph listens; 0 takes any free port.", min=0, max=65535, metavar="PORT"),
+    ] = 8901,
     monitor_port: Annotated[
-        int, typer.Option(help="Where its monitors listen; 0 takes any free port.", max=65535)
+        int,
+        typer.Option(
+            help="Where its monitors listen; 0 takes any free port.", min=0, max=65535, metavar="PORT"
+        ),
     ] = 8902,
     host: Annotated[str, typer.Option(help="The address to listen on.", metavar="ADDRESS")] = "127.0.0.1",
     name: Annotated[
@@ -112,9 +125,9 @@ def simulate(
         str, typer.Option(help="What every copy takes, whatever its size.", metavar="DURATION")
     ] = "1s",
 ) -> None:
-    """A Microsoft Graph on this machine: copies that take time, and go wrong on demand.
+    """Run a Microsoft Graph on this machine.
 
-    Point a client at it to see what Graph does, or the gateway (upstream.base_url) to see what that changes. It
+    Its copies take time, and go wrong on demand. Point a client at it to see what Graph does, or the gateway (upstream.base_url) to see what that changes. It
     prints where it listens, tokens that it accepts and a call to try; on SIGINT or SIGTERM what has happened.
     """
     from gateway.simulator import ScriptError, SimulatorSettings, load_script, serve, words  # noqa: PLC0415
@@ -146,9 +159,10 @@ def simulate(
 def demo(
     logs: Annotated[bool, typer.Option("--logs", help="Show the gateway's log between the lines.")] = False,
 ) -> None:
-    """See what the gateway does, in 15 seconds: it needs no account, no network and no free port in particular.
+    """See in 15 seconds what the gateway does.
 
-    A simulated Graph, the gateway and plain blocking clients talk over real sockets on this machine. A copy takes
+    A simulated Graph, the gateway and plain blocking clients talk over real sockets on this machine; nothing needs
+    to be set up. A copy takes
     seconds, and its client gets 200 and the item. A client gives up, sends its POST again and joins what is running.
     A copy fails, and its client gets the error. A client follows redirects past its own limit. At the end the
     simulator's own counts prove that there is exactly one copy of everything; if not, the exit code is 1.

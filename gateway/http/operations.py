@@ -26,6 +26,12 @@ from gateway.model import ACTIVE, FINISHED, Operation, State
 
 PATH = re.compile(re.escape(OWN_PATH) + r"(?P<id>[0-9a-f]{32})(?P<result>/result)?")
 
+STATUS_METHODS = frozenset({"GET", "HEAD"})
+
+RESULT_METHODS = frozenset({"GET", "POST"})
+"""POST too: `curl -L -X POST` and what Postman exports repeat the method on a 303. It starts nothing, and its body is
+read and dropped."""
+
 PREFIX = "/_gateway"
 """Nothing below it is ever sent upstream."""
 
@@ -46,8 +52,10 @@ async def serve(visit: Visit) -> Written:
     if match is None:
         raise UnknownOperation("no such path")
     wants_result = match["result"] is not None
-    if visit.call.method != "GET" and (wants_result or visit.call.method != "HEAD"):
+    if visit.call.method not in (RESULT_METHODS if wants_result else STATUS_METHODS):
         raise MethodNotAllowed("own path")
+    if visit.has_body:
+        await visit.captured(visit.parts.config.limits.body)
     visit.record.route = "result" if wants_result else "status"
     asked = await _identify(visit, match["id"], Purpose.RESULT if wants_result else Purpose.STATUS)
     visit.record.operation, visit.record.relation = (

@@ -74,6 +74,18 @@ class TestRedirect:
 
         play(story, wait=SHORT)
 
+    def test_a_client_that_repeats_its_post_on_the_redirect_gets_its_item_too(self) -> None:
+        """`curl -L -X POST -d …` does, and so does what Postman exports."""
+
+        async def story(stage: Stage) -> None:
+            answer = await stage.copy(SOURCE, simulate="duration=500ms", body=BODY)
+            while answer.status == 303:
+                answer = await stage.call("POST", own_path(answer.header("Location")), body=BODY)
+            assert (answer.status, answer.json["name"]) == (200, "b.txt")
+            assert stage.copies_sent == 1
+
+        play(story, wait=SHORT)
+
     def test_public_url_makes_the_location_absolute(self) -> None:
         async def story(stage: Stage) -> None:
             answer = await stage.copy(SOURCE, simulate=LONG, body=BODY)

@@ -126,6 +126,7 @@ def test_serve_says_where_it_listens_and_what_has_happened() -> None:
         "Monitors",
         "Control",
         "Tokens",
+        "Try",
         "Requests",
         "Jobs",
         "Items",

@@ -1,0 +1,1 @@
+"""Black-box checks: real processes, real sockets, real clients."""
