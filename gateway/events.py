@@ -34,6 +34,13 @@ class AcceptedDone:
 
 
 @dataclass(frozen=True, slots=True)
+class TakenOver:
+    """Its owner is gone and another one has it now: a POST that may have been sent is of unknown outcome, what was
+    running is followed on, and what was only reserved has sent nothing.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class Declined:
     """The upstream answered the POST for good and started nothing that could be followed."""
 
@@ -120,6 +127,7 @@ class Reconciled:
 
 Event = (
     Sending
+    | TakenOver
     | Accepted
     | AcceptedDone
     | Declined

@@ -31,6 +31,7 @@ from gateway.events import (
     Progressed,
     Reconciled,
     Sending,
+    TakenOver,
     Troubled,
     Unclear,
     Unsent,
@@ -48,6 +49,9 @@ LONGEST_REPORT = 16_384
 TRANSITIONS: dict[tuple[State, type[Event]], State] = {
     (State.RESERVED, Sending): State.SUBMITTING,
     (State.RESERVED, Unsent): State.REJECTED,
+    (State.RESERVED, TakenOver): State.RESERVED,
+    (State.SUBMITTING, TakenOver): State.UNKNOWN,
+    (State.RUNNING, TakenOver): State.RUNNING,
     (State.SUBMITTING, Accepted): State.RUNNING,
     (State.SUBMITTING, AcceptedDone): State.RESULT,
     (State.SUBMITTING, Declined): State.REJECTED,
@@ -197,6 +201,9 @@ def advance(operation: Operation, event: Event, now: float, *, polling: pacing.P
                 percent=100.0,
                 last_status="completed",
             )
+        case TakenOver():
+            ended_at = now if state is State.UNKNOWN else operation.ended_at
+            return replace(moved, epoch=operation.epoch + 1, ended_at=ended_at)
         case Unclear():
             return replace(moved, ended_at=now, request_ids=event.request_ids)
         case Progressed():

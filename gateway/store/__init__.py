@@ -20,8 +20,18 @@ class Conflict(Exception):
     """The record was changed by somebody else since it was read; nothing was written."""
 
 
+class StoreDown(Exception):
+    """The store's medium failed (disk full, server gone, not ours to write). What is said of it is fit for a log."""
+
+
 class Store(Protocol):
-    """Remembers operations. Every method may raise an error of the store's own where its medium is down."""
+    """Remembers operations. Every method may raise `StoreDown`; nothing was written then, as far as it can know."""
+
+    async def open(self) -> None:
+        """Get ready; to be called once, before anything else. Raises `StoreDown` with what to do about it."""
+
+    async def secret(self) -> bytes:
+        """32 random bytes that live as long as the records do: dedupe keys and tickets are made with them."""
 
     async def find(self, key: str) -> Operation | None:
         """The record that answers for this dedupe key now; None where none does."""
@@ -40,6 +50,9 @@ class Store(Protocol):
 
     async def discard(self, operation: Operation) -> None:
         """Forget a record that came to nothing."""
+
+    async def active(self) -> Sequence[Operation]:
+        """The records that are active, in no particular order: what a new owner has to go on with."""
 
     async def all(self) -> Sequence[Operation]:
         """Every record, the newest first."""

@@ -8,6 +8,7 @@ is atomic on the event loop.
 What it must not do: promise anything across a restart.
 """
 
+import secrets
 from collections.abc import Callable, Sequence
 
 from cachetools import TLRUCache
@@ -35,6 +36,7 @@ class MemoryStore:
         self._max_active = max_active
         self._keep_finished = keep_finished
         self._keep_keyed = keep_keyed
+        self._secret = secrets.token_bytes(32)
         self._active: dict[str, Operation] = {}
         self._ended: TLRUCache[str, Operation] = TLRUCache(
             maxsize=max_ended or 10 * max_active, ttu=self._expires_at, timer=now
@@ -47,6 +49,12 @@ class MemoryStore:
         if operation.state not in FINISHED:
             return ended_at + KEEP_UNCLEAR
         return ended_at + (self._keep_keyed if operation.keyed else self._keep_finished)
+
+    async def open(self) -> None:
+        """Nothing to get ready."""
+
+    async def secret(self) -> bytes:
+        return self._secret
 
     async def find(self, key: str) -> Operation | None:
         holder = self._holder.get(key)
@@ -81,6 +89,9 @@ class MemoryStore:
         self._take(operation.id)
         if self._holder.get(operation.key) == operation.id:
             del self._holder[operation.key]
+
+    async def active(self) -> Sequence[Operation]:
+        return list(self._active.values())
 
     async def all(self) -> Sequence[Operation]:
         self._sweep()

@@ -28,6 +28,7 @@ EVENTS: tuple[Event, ...] = (
     events.Sending(),
     events.Accepted(Receipt(MONITOR), ((b"request-id", b"r"),), 0.5),
     events.AcceptedDone("/v1.0/me/drive/items/B", ()),
+    events.TakenOver(),
     events.Declined(),
     events.Unsent(),
     events.Unclear(),
@@ -79,7 +80,7 @@ class TestTable:
         assert State.RESERVED not in TRANSITIONS.values()
 
     def test_an_event_never_touches_who_the_operation_is(self) -> None:
-        same = {"id", "key", "fingerprint", "principal", "starter", "keyed", "plan", "created_at", "epoch"}
+        same = {"id", "key", "fingerprint", "principal", "starter", "keyed", "plan", "created_at"}
         for state, kind in TRANSITIONS:
             before = at(state)
             after = advance(before, next(event for event in EVENTS if type(event) is kind))
@@ -214,6 +215,13 @@ class TestStories:
         unknown = advance(at(State.SUBMITTING), events.Unclear())
         record = advance(replace(unknown, monitor=None), EVENTS[1])
         assert (record.state, record.ended_at, record.monitor) == (State.RUNNING, None, MONITOR)
+
+    def test_a_dead_owners_submission_is_unknown_and_its_running_operation_goes_on(self) -> None:
+        sent = advance(at(State.SUBMITTING), events.TakenOver(), START + 9)
+        assert (sent.state, sent.epoch, sent.ended_at) == (State.UNKNOWN, 2, START + 9)
+        going = advance(running(), events.TakenOver())
+        assert (going.state, going.epoch, going.next_poll_at) == (State.RUNNING, 2, START + 0.5)
+        assert advance(operation(), events.TakenOver()).state is State.RESERVED
 
     def test_found_by_looking_for_it(self) -> None:
         unknown = advance(at(State.SUBMITTING), events.Unclear())
