@@ -8,5 +8,7 @@ results     fetches the finished item, each caller's with its own credential
 operations  the caller's /_gateway/operations/... routes
 answers     the answers that are the gateway's own, as values
 tickets     what lets a client come back without its Authorization
+connection  one caller's connection: deadlines, bounds, refusals that are no request's
+intake      cuts what a caller sends into pieces that the parser may have
 responder   writes an answer onto the connection, byte for byte
 """

@@ -1,30 +1,59 @@
-"""One caller's connection: aiohttp's protocol with what a gateway in front of credentials needs.
+r"""One caller's connection: aiohttp's protocol with what a gateway in front of credentials needs.
 
 Rules:
 1. A connection over the cap is answered 503 and closed before a byte of it is read.
 2. The head of a request has `limits.header_read` seconds in all, counted from its first byte (or from the
-   connection's, for the first one): aiohttp knows only the idle time-out between requests.
+   connection's, for the first one): aiohttp knows only the idle time-out between requests. A head that stays
+   unfinished is answered 408; where none was begun the connection is closed without a word, for a caller that had
+   connected ahead of its need would take the 408 for the answer to its next request.
 3. What the parser refuses is answered with a fixed body and never echoed: aiohttp's own answer and log line quote
    the offending bytes, which may be a token.
+4. The parser gets what came in the pieces that `intake` cuts; see there for why.
+5. Whoever is dismissed gets to read why: our half is closed, and the other one is read for a moment (RFC 9112
+   section 9.6). Whoever does not read at all is cut off.
 
 What this module must not do: know what a request asks for.
+
+It uses names of aiohttp's protocol that have no public twin; `tests/integration/test_connection.py` fails where a
+release of aiohttp changes them.
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
+from typing import Any, cast
 
-from aiohttp.http_exceptions import LineTooLong
+from aiohttp.http import RawRequestMessage
+from aiohttp.http_exceptions import BadHttpMethod, BadStatusLine, HttpProcessingError, LineTooLong
+from aiohttp.streams import StreamReader
 from aiohttp.web import BaseRequest, Server, StreamResponse
 from aiohttp.web_protocol import RequestHandler
 
-from gateway.errors import BodyTimeout, GatewayError, HeadersTooLarge, MalformedRequest, Overloaded
+from gateway.errors import (
+    BodyTimeout,
+    GatewayError,
+    HeadersTooLarge,
+    MalformedRequest,
+    MethodUnknown,
+    Overloaded,
+    Refusal,
+    TargetTooLong,
+    VersionUnsupported,
+)
 from gateway.http.answers import Answer
+from gateway.http.intake import Intake, Piece
 from gateway.http.responder import Written, phrase
 
 LINGER = 2.0
-"""Seconds that the rest of a refused body is read and thrown away, so that the caller can read our answer."""
+"""Seconds that what a caller still sends is read and thrown away, so that it can read our answer."""
+
+MAX_LINGERING = 256
+"""Dismissed connections that are read on at once; more are closed at once."""
 
 MAX_HEADER_LINES = 128
+
+_UNKNOWN_METHOD = re.compile(r"""b['"][!#$%&'*+.^_`|~0-9A-Za-z-]+ [^ ]+ HTTP/""")
+"""In the parser's message, where it quotes a line that would be a request's but for its method."""
 
 
 class GatewayServer(Server):
@@ -37,63 +66,201 @@ class GatewayServer(Server):
         *,
         max_connections: int,
         header_read: float,
+        response_write: float,
         keepalive_timeout: float,
-        max_line_size: int,
-        max_field_size: int,
+        max_target: int,
+        max_header: int,
     ) -> None:
         """`refuse` makes the answer to what never became a request; times in seconds, sizes in bytes."""
         super().__init__(handler, handler_cancellation=True)
         self.refuse = refuse
         self.max_connections = max_connections
         self.header_read = header_read
+        self.response_write = response_write
+        self.max_target = max_target
+        self.live: set[Connection] = set()
+        """Every connection that is open."""
+        self.lingering: set[Connection] = set()
+        """Those that have been dismissed and are read on."""
+        self.cutting = False
+        """Whether those that are still being served are cut off, because the grace is over."""
         self._keepalive_timeout = keepalive_timeout
-        self._max_line_size = max_line_size
-        self._max_field_size = max_field_size
+        # The parser names the limit that was passed, and nothing else tells a target from a header line.
+        self._max_field = max_header + (max_header == max_target)
+        self._emptied: asyncio.Future[None] | None = None
 
     def __call__(self) -> RequestHandler:
         return Connection(
             self,
             loop=asyncio.get_running_loop(),
             keepalive_timeout=self._keepalive_timeout,
-            max_line_size=self._max_line_size,
-            max_field_size=self._max_field_size,
+            max_line_size=self.max_target,
+            max_field_size=self._max_field,
             max_headers=MAX_HEADER_LINES,
             auto_decompress=False,  # a body that was decompressed no longer has the length that was announced
             access_log=None,
             lingering_time=LINGER,
         )
 
+    def left(self, connection: "Connection") -> None:
+        self.live.discard(connection)
+        self.lingering.discard(connection)
+        if not self.live and self._emptied is not None and not self._emptied.done():
+            self._emptied.set_result(None)
+
+    async def drain(self, grace: float) -> None:
+        """Let every call that is under way end, for at most `grace` seconds, and close all connections.
+
+        aiohttp's own `shutdown` stops reading at once, which ends the uploads it is waiting for.
+        """
+        for connection in tuple(self.live):
+            connection.retire()
+        if not await self._empty(grace):
+            self.cutting = True
+            serving = [connection.serving for connection in self.live if connection.serving is not None]
+            for connection in tuple(self.live):
+                connection.cut()
+            await self._empty(LINGER)
+            if serving:
+                await asyncio.wait(serving, timeout=LINGER)
+
+    async def _empty(self, within: float) -> bool:
+        if self.live:
+            self._emptied = asyncio.get_running_loop().create_future()
+            await asyncio.wait((self._emptied,), timeout=within)
+        return not self.live
+
 
 class Connection(RequestHandler):
-    """One connection. Uses `_request_count` and `_current_request` of aiohttp's protocol, which have no public
-    twin; `tests/integration/test_connection.py` fails where a release of aiohttp changes them.
-    """
+    """One connection."""
 
-    __slots__ = ("_head_timer", "_server")
+    __slots__ = (
+        "_body",
+        "_end_timer",
+        "_head_timer",
+        "_intake",
+        "_left",
+        "_raw",
+        "_retired",
+        "_server",
+        "serving",
+    )
 
-    def __init__(self, server: GatewayServer, **options: object) -> None:
-        super().__init__(server, **options)  # type: ignore[arg-type] # aiohttp's keyword arguments, see above
+    def __init__(self, server: GatewayServer, **options: Any) -> None:
+        super().__init__(server, **options)
         self._server = server
+        self._raw: asyncio.Transport | None = None
+        """The transport, until it is closed; aiohttp forgets it sooner."""
+        self._left = b""
+        """What was received and not parsed yet."""
+        self._intake = Intake()
+        self._body: StreamReader | None = None
+        """Of the newest request."""
+        self._retired = False
+        self.serving: asyncio.Task[None] | None = None
+        """What answers the requests, one after the other."""
         self._head_timer: asyncio.TimerHandle | None = None
+        self._end_timer: asyncio.TimerHandle | None = None
+
+    @property
+    def closing(self) -> bool:
+        """Whether no request comes after the one that is being served."""
+        return self._retired or self._over
+
+    # What the event loop calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._raw = cast("asyncio.Transport", transport)
         super().connection_made(transport)
-        if len(self._server.connections) > self._server.max_connections:
+        self.serving = self._task_handler
+        if self.serving is not None:
+            self.serving.add_done_callback(self._served)
+        self._server.live.add(self)
+        if len(self._server.live) > self._server.max_connections:
             self._dismiss(Overloaded("connections"))
-            return
-        self._expect_head()
+        else:
+            self._expect_head()
 
     def data_received(self, data: bytes) -> None:
-        before = self._request_count
-        super().data_received(data)
-        if self._request_count > before:
-            self._stop_timer()
-        elif self._head_timer is None and self._current_request is None and data:
+        """Hand the parser what came, piece by piece; with no data, go on with what was left."""
+        left, self._left = self._left + data, b""
+        if not data:
+            self._feed(Piece(b"", exact=False))
+        while left and not self._over:
+            if self._blocked:
+                self._left = left
+                if not self._buffer_paused and len(left) >= self._read_bufsize:
+                    self._pause_reading_for_buffer()
+                break
+            piece, left = self._intake.cut(left)
+            self._feed(piece)
+        if self._head_timer is None and self._intake.head_begun and not self._over:
             self._expect_head()
 
     def connection_lost(self, exc: BaseException | None) -> None:
+        self._raw = None
         self._stop_timer()
+        if self._end_timer is not None:
+            self._end_timer.cancel()
         super().connection_lost(exc)
+        self._server.left(self)
+
+    # Parsing.
+
+    @property
+    def _over(self) -> bool:
+        """Whether aiohttp does not listen any more."""
+        return bool(self._close or self._force_close)
+
+    @property
+    def _blocked(self) -> bool:
+        """Whether the parser is to have no more for now."""
+        return bool(
+            self._upgraded  # aiohttp waits for the handler's word; ours is always to ignore it
+            or self._reading_paused
+            or len(self._messages) >= self._max_msg_queue_size
+        )
+
+    def _feed(self, piece: Piece) -> None:
+        before = self._request_count
+        super().data_received(piece.data)
+        if self._request_count > before:
+            self._stop_timer()
+            self._begun(piece)
+
+    def _begun(self, piece: Piece) -> None:
+        """A request has come, the newest in the queue; or the parser's last word."""
+        message, payload = cast("tuple[object, StreamReader]", self._messages[-1])
+        if not isinstance(message, RawRequestMessage):
+            self._malformed()
+            return
+        target = self._intake.target if piece.exact else None
+        if target is not None:
+            message = message._replace(path=target.decode("utf-8", "surrogateescape"))
+        if message.upgrade and (message.chunked or not piece.exact):
+            # What came behind it in this piece is lost. It is the only kind of which the end is not known.
+            message = message._replace(should_close=True)
+        self._messages[-1] = (message, payload)
+        length = message.headers.get("Content-Length", "")
+        self._body = payload
+        self._intake.begun(payload, int(length) if length.isdecimal() and not message.chunked else None)
+
+    def _malformed(self) -> None:
+        """End a body in which something else than a body came; aiohttp would let its reader wait."""
+        if self._body is not None and not self._body.is_eof():
+            self._body.set_exception(MalformedRequest("body"))
+            self._body.feed_eof()
+
+    async def finish_response(
+        self, request: BaseRequest, resp: StreamResponse, start_time: float | None
+    ) -> tuple[StreamResponse, bool]:
+        """Called when an answer is written; an Upgrade that was ignored no longer holds up what came behind."""
+        finished = await super().finish_response(request, resp, start_time)
+        if self._left and not self._upgraded:
+            self._resume_reading_if_drained()
+        return finished
+
+    # The deadline of a head.
 
     def _expect_head(self) -> None:
         self._head_timer = self._loop.call_later(self._server.header_read, self._head_is_late)
@@ -105,13 +272,44 @@ class Connection(RequestHandler):
 
     def _head_is_late(self) -> None:
         self._head_timer = None
-        self._dismiss(BodyTimeout("header"))
+        if self._waiter is None or self._waiter.done():
+            self._expect_head()  # an earlier request is being served
+        elif self._intake.head_begun:
+            self._dismiss(BodyTimeout("header"))
+        else:
+            self.force_close()
+
+    # The end.
+
+    def retire(self) -> None:
+        """Serve no more requests but the one that is being served."""
+        self._retired = True
+        if self._waiter is not None and not self._waiter.done():
+            self.force_close()
+
+    def cut(self) -> None:
+        """End it now, whatever is being served."""
+        if self._raw is not None:
+            self._raw.abort()
+
+    def _served(self, _: object) -> None:
+        """No more is going to be written: what is still unsent has as long as any part of an answer."""
+        if self._raw is not None and self._end_timer is None:
+            self._end_timer = self._loop.call_later(self._server.response_write, self.cut)
 
     def _dismiss(self, failure: GatewayError) -> None:
         """Answer without a request, and close."""
-        if self.transport is not None:
-            self.transport.write(wire(self._server.refuse(failure)))
+        transport, self.transport = self.transport, None  # or aiohttp would close it, unread bytes and all
         self.force_close()
+        if transport is None:
+            return
+        transport.write(wire(self._server.refuse(failure)))
+        if len(self._server.lingering) >= MAX_LINGERING or not transport.can_write_eof():
+            transport.close()
+            return
+        self._server.lingering.add(self)
+        transport.write_eof()
+        self._end_timer = self._loop.call_later(LINGER, self.cut)
 
     def handle_error(
         self,
@@ -121,21 +319,24 @@ class Connection(RequestHandler):
         message: str | None = None,
     ) -> StreamResponse:
         """The parser refused what came; `message` and `exc` quote it and are dropped."""
-        too_large = isinstance(exc, LineTooLong)
-        failure: GatewayError = HeadersTooLarge("line") if too_large else MalformedRequest("parser")
-        return _Dismissal(wire(self._server.refuse(failure)), failure.status)
+        failure = self._refusal(exc)
+        self._dismiss(failure)
+        return Written(failure.status, keep_alive=False)
 
-
-class _Dismissal(Written):
-    """An answer that is written as it is, after which the connection is closed."""
-
-    def __init__(self, raw: bytes, status: int) -> None:
-        super().__init__(status, keep_alive=False)
-        self._raw = raw
-
-    async def prepare(self, request: BaseRequest) -> None:
-        if request.transport is not None:
-            request.transport.write(self._raw)
+    def _refusal(self, error: BaseException | None) -> Refusal:
+        """What the parser objected to, in our words."""
+        if isinstance(error, LineTooLong):
+            if error.args[1] == self._server.max_target:
+                return TargetTooLong("parser")
+            return HeadersTooLarge("parser")
+        said = error.message if isinstance(error, HttpProcessingError) else ""
+        if said.startswith("Too many headers"):
+            return HeadersTooLarge("parser")
+        if isinstance(error, BadHttpMethod) and _UNKNOWN_METHOD.search(said):
+            return MethodUnknown("parser")
+        if isinstance(error, BadStatusLine) and "\n  Invalid HTTP version" in said:
+            return VersionUnsupported("parser")
+        return MalformedRequest("parser")
 
 
 def wire(answer: Answer) -> bytes:

@@ -1,15 +1,16 @@
 """Streams a call through untouched, both ways, with back-pressure.
 
 Rules: the target and every line that is not hop-by-hop go out byte for byte; nothing is added but Via and, of
-necessity, the upstream's Host. A body is never looked at, never decompressed and never held. Redirects are the
-caller's to follow.
+necessity, the upstream's Host; the Max-Forwards of an OPTIONS counts down. A body is never looked at, never
+decompressed and never held. Redirects are the caller's to follow.
 
 What this module must not do: know that operations exist.
 """
 
 from collections.abc import AsyncIterator, Callable
 
-from gateway import headers
+from gateway import guard, headers
+from gateway.http.answers import Answer
 from gateway.http.responder import Written
 from gateway.http.visit import Visit
 from gateway.model import Headers
@@ -22,8 +23,15 @@ async def forward(
     """Pass the call on and its reply back; `body` is what was read of it already, `rest` what is still to come."""
     visit.record.route = "forward"
     call = visit.call
+    lines = call.headers
+    if call.method == "OPTIONS" and (left := headers.forwards_left(lines)) is not None:
+        if left == 0:  # it asks about the last one it may reach (RFC 9110 section 7.6.2)
+            return await visit.reply(
+                Answer(200, ((b"Allow", ", ".join(guard.METHODS).encode()), headers.VIA))
+            )
+        lines = headers.replaced(lines, b"Max-Forwards", b"%d" % (left - 1))
     chunked = visit.has_body and visit.announced_length is None
-    lines = headers.for_upstream(call.headers, host=visit.parts.graph.host_header, chunked=chunked)
+    lines = headers.for_upstream(lines, host=visit.parts.graph.host_header, chunked=chunked)
     outgoing = Outgoing(
         call.method,
         call.target,

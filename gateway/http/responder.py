@@ -9,10 +9,13 @@ What it must not do: decide what to answer.
 
 import asyncio
 import fcntl
+import socket
 import struct
 import termios
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
 from http import HTTPStatus
+from typing import Protocol, cast
 
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.web import BaseRequest, StreamResponse
@@ -26,6 +29,22 @@ ACK_CHECKS = (0.0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64
 
 class CallerLeft(Exception):
     """The caller's connection is gone; there is nobody to answer."""
+
+
+RST_ON_CLOSE = struct.pack("ii", 1, 0)
+"""SO_LINGER with no time to linger."""
+
+
+class Line(Protocol):
+    """What an answer needs to know of its connection."""
+
+    @property
+    def closing(self) -> bool:
+        """Whether no request comes after the one that is being answered."""
+        ...
+
+    @property
+    def writing_paused(self) -> bool: ...
 
 
 class Written(StreamResponse):
@@ -56,6 +75,7 @@ class Responder:
     def __init__(self, request: BaseRequest, clock: Clock, write_timeout: float) -> None:
         """`write_timeout`: seconds the caller may take to accept what is in the way of the next bytes."""
         self._request = request
+        self._line = cast("Line", request.protocol)
         self._clock = clock
         self._write_timeout = write_timeout
         self._keep_alive = request.keep_alive and request.version >= (1, 1)
@@ -95,7 +115,8 @@ class Responder:
         `body`: whether one follows. Its framing is the Content-Length among `headers` (then `length` says how
         long), or chunked, or to an HTTP/1.0 caller the end of the connection.
         """
-        if close:
+        if close or self._line.closing or not self._request.content.is_eof():
+            # A body that is still coming would be read as the next request, or the next request as a body.
             self._keep_alive = False
         lines = list(headers)
         if body and length is None:
@@ -121,6 +142,8 @@ class Responder:
         """Write what the framing needs at the end."""
         self._write(b"0\r\n\r\n" if self._chunked else b"")
         await self._drain()
+        if not self._request.content.is_eof():
+            self._close_our_half()
         return Written(self.status, keep_alive=self._keep_alive)
 
     async def whole(
@@ -135,14 +158,22 @@ class Responder:
             await self.write(body)
         return await self.end()
 
-    async def stream(self, chunks: AsyncIterator[bytes]) -> None:
-        async for chunk in chunks:
-            await self.write(chunk)
+    async def stream(self, chunks: AsyncGenerator[bytes, None]) -> None:
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                await self.write(chunk)
 
     def abort(self) -> Written:
-        """Cut the connection, so that nobody takes what was written for the whole."""
+        """Cut the connection, so that nobody takes what was written for the whole.
+
+        With a reset: an orderly end is what a body without a length ends with.
+        """
         transport = self._request.transport
         if transport is not None:
+            sock = transport.get_extra_info("socket")
+            if sock is not None:
+                with suppress(OSError):
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RST_ON_CLOSE)
             transport.abort()
         return Written(self.status, keep_alive=False)
 
@@ -169,6 +200,12 @@ class Responder:
         if data:
             transport.write(data)
 
+    def _close_our_half(self) -> None:
+        """Say that this was all, while what the caller still sends is read and thrown away (RFC 9112 section 9.6)."""
+        transport = self._request.transport
+        if transport is not None and not transport.is_closing() and transport.can_write_eof():
+            transport.write_eof()
+
     def _flush(self) -> None:
         transport = self._request.transport
         if self._held_back and transport is not None and not transport.is_closing():
@@ -176,7 +213,7 @@ class Responder:
             self._held_back = b""
 
     async def _drain(self) -> None:
-        if not self._request.protocol.writing_paused:
+        if not self._line.writing_paused:
             return
         try:
             async with asyncio.timeout(self._write_timeout):

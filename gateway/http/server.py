@@ -10,7 +10,6 @@ What this module must not do: anything about operations but send a call to the m
 """
 
 import asyncio
-from contextlib import suppress
 
 import aiohttp.http_parser
 from aiohttp.web import BaseRequest, StreamResponse
@@ -52,9 +51,10 @@ class CallerSide:
             self._refuse,
             max_connections=limits.connections,
             header_read=limits.header_read,
+            response_write=limits.response_write,
             keepalive_timeout=limits.idle,
-            max_line_size=limits.header,
-            max_field_size=limits.header,
+            max_target=guard.TARGET_LIMIT,
+            max_header=limits.header,
         )
         self._listener: asyncio.Server | None = None
 
@@ -65,7 +65,7 @@ class CallerSide:
 
     @property
     def connections(self) -> int:
-        return len(self._server.connections)
+        return len(self._server.live)
 
     async def listen(self) -> tuple[str, int]:
         """Start to take calls; returns where. Raises `OSError`."""
@@ -81,11 +81,9 @@ class CallerSide:
         """Take no more calls, and give those that are being answered `grace` seconds."""
         if self._listener is not None:
             self._listener.close()
-        self._server.pre_shutdown()
-        await self._server.shutdown(grace)
+        await self._server.drain(grace)
         if self._listener is not None:
-            with suppress(asyncio.CancelledError):
-                await self._listener.wait_closed()
+            await self._listener.wait_closed()
 
     # --- one call ----------------------------------------------------------------------------------------
 
@@ -97,7 +95,7 @@ class CallerSide:
             visit.record.outcome = "left"
             return visit.responder.abort()
         except asyncio.CancelledError:
-            visit.record.outcome = "left"
+            visit.record.outcome = "aborted" if self._server.cutting else "left"
             raise
         finally:
             self._record(visit.record, visit.responder)
@@ -106,7 +104,7 @@ class CallerSide:
         try:
             return await self._route(visit)
         except GatewayError as failure:
-            if isinstance(failure, Refusal) and failure.close:
+            if isinstance(failure, Refusal):
                 visit.record.route = "refused"
             return await visit.fail(failure)
         except (CallerLeft, asyncio.CancelledError):
@@ -126,6 +124,7 @@ class CallerSide:
             header_limit=self._parts.config.limits.header,
         )
         if refusal is not None:
+            visit.disown()
             raise refusal
         if headers.passed_here(visit.call.headers):
             raise ProxyLoop

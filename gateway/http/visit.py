@@ -79,6 +79,15 @@ def new_id() -> str:
     return secrets.token_hex(16)
 
 
+def loggable(path: str) -> str:
+    """A path without the bytes that no output can be written in: those that are not UTF-8, escaped."""
+    return (
+        path
+        if path.isascii()
+        else path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    )
+
+
 class Visit:
     """One call."""
 
@@ -89,17 +98,24 @@ class Visit:
         self.responder = Responder(request, parts.clock, parts.config.limits.response_write)
         self.record = CallRecord(
             method=request.method,
-            path=self.call.path,
+            path=loggable(self.call.path),
             started=parts.clock.monotonic(),
             request_id=new_id(),
         )
         self._caller: Caller | None = None
+        self._repeatable = True
+
+    def disown(self) -> None:
+        """Repeat nothing of the call, in the answer or in the log: it is malformed, and may be anything."""
+        self._repeatable = False
+        self.record.method = self.record.path = ""
+        self.record.route = "refused"
 
     def settle_target(self, target: str) -> None:
         """Take the target's origin form for the target (an absolute form names ourselves as well)."""
         if target != self.call.target:
             self.call = replace(self.call, target=target)
-            self.record.path = self.call.path
+            self.record.path = loggable(self.call.path)
 
     @property
     def caller(self) -> Caller:
@@ -109,11 +125,8 @@ class Visit:
 
     @property
     def origin(self) -> answers.Origin:
-        return answers.Origin(
-            self.record.request_id,
-            headers.get(self.call.headers, b"client-request-id"),
-            self.parts.clock.now(),
-        )
+        given = headers.get(self.call.headers, b"client-request-id") if self._repeatable else None
+        return answers.Origin(self.record.request_id, given, self.parts.clock.now())
 
     # --- what the caller sent ----------------------------------------------------------------------------
 
@@ -146,6 +159,8 @@ class Visit:
                     chunk = await content.readany()
             except TimeoutError:
                 raise BodyTimeout from None
+            except GatewayError:
+                raise  # the connection's: what came is no body
             except Exception as error:  # aiohttp's payload errors have no common name but this one
                 raise CallerLeft from error
             if not chunk:

@@ -158,7 +158,7 @@ class Answer:
         status = parser.get_status_code()
         if (
             self._barren > self._max_header
-            and sum(len(n) + len(v) + 4 for n, v in headers) > self._max_header
+            and len(self.reason) + sum(len(n) + len(v) + 4 for n, v in headers) > self._max_header
         ):
             self._refuse("header_too_large", "http_response_header_section_size")
         self._barren = 0

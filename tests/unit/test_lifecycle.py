@@ -77,7 +77,8 @@ class TestTable:
         assert [pair for pair in TRANSITIONS if pair[1] is events.Sending] == [
             (State.RESERVED, events.Sending)
         ]
-        assert State.RESERVED not in TRANSITIONS.values()
+        leading_there = [pair for pair, state in TRANSITIONS.items() if state is State.RESERVED]
+        assert leading_there == [(State.RESERVED, events.TakenOver)], "from where nothing was sent"
 
     def test_an_event_never_touches_who_the_operation_is(self) -> None:
         same = {"id", "key", "fingerprint", "principal", "starter", "keyed", "plan", "created_at"}
