@@ -8,7 +8,6 @@ import asyncio
 import errno
 import os
 import random
-import secrets
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
@@ -16,7 +15,7 @@ from dataclasses import replace
 from ipaddress import ip_address
 from typing import NamedTuple
 
-from gateway import dialects
+from gateway import dialects, events
 from gateway.admin import AdminSide
 from gateway.asking import Asking
 from gateway.auth import Vault
@@ -28,9 +27,11 @@ from gateway.follower import Follower, FollowRules
 from gateway.http.server import CallerSide, require_strict_parser
 from gateway.http.tickets import Tickets
 from gateway.http.visit import Parts
+from gateway.model import State
 from gateway.pacing import Polling
 from gateway.records import Records
 from gateway.sameness import ReplayRules
+from gateway.store import StoreDown
 from gateway.store.memory import MemoryStore
 from gateway.submission import Submission
 from gateway.tasks import Tasks
@@ -102,11 +103,10 @@ class Gateway:
             keep_keyed=config.operations.keep_keyed,
         )
         self._stopping: str | None = "starting"
-        self._build()
 
-    def _build(self) -> None:
+    def _build(self, secret: bytes) -> None:
+        """`secret`: the store's; what is made with it must be good for as long as the records are."""
         config, clock = self.config, self.clock
-        secret = secrets.token_bytes(32)
         chance = random.SystemRandom().random
         spoken = dialects.enabled(config.dialects.enabled)
         timeouts = Timeouts(
@@ -182,7 +182,8 @@ class Gateway:
                 allow_private=config.monitor.allow_private,
             ),
             chance=chance,
-            now=clock.now,
+            clock=clock,
+            observer=self.observer,
         )
         self.callers = CallerSide(
             Parts(
@@ -211,11 +212,17 @@ class Gateway:
         )
 
     async def start(self) -> tuple[Address, Address]:
-        """Listen; returns where callers and where operators are expected. Raises `CannotListen`."""
-        admin = await self._listen("admin", Address(self.config.admin.host, self.config.admin.port))
+        """Go on with what the store remembers, and listen; returns where callers and where operators are expected.
+
+        Raises `StoreDown`, `CannotListen`.
+        """
+        await self.store.open()
+        self._build(await self.store.secret())
         try:
+            admin = await self._listen("admin", Address(self.config.admin.host, self.config.admin.port))
             listen = await self._listen("listen", Address(self.config.listen.host, self.config.listen.port))
-        except CannotListen:
+            await self._resume()
+        except (CannotListen, StoreDown):
             await self.stop()
             raise
         self._stopping = None
@@ -224,6 +231,16 @@ class Gateway:
         )
         self.tasks.start("reach the upstream", self._reach())
         return listen, admin
+
+    async def _resume(self) -> None:
+        """Take over what an earlier process left: a POST that may have been sent is of unknown outcome, and what was
+        running is followed on.
+        """
+        for left in await self.store.active():
+            taken = await self.records.apply(left, events.TakenOver())
+            if taken.state is State.RESERVED:
+                await self.records.apply(taken, events.Unsent())
+            self.follower.follow(taken)
 
     async def _reach(self) -> None:
         """Say early what calls would otherwise be the first to find out. The gateway serves all the same: in a pod,

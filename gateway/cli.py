@@ -24,6 +24,7 @@ from gateway.app import CannotListen, Gateway
 from gateway.clock import SystemClock
 from gateway.config import Config, ConfigError, load
 from gateway.http.server import ParserMissing
+from gateway.store import StoreDown
 from gateway.telemetry.logs import LogObserver, configure
 
 T = TypeVar("T")
@@ -82,7 +83,7 @@ def run(
 
     try:
         run_until_signalled(serve)
-    except (CannotListen, ParserMissing) as error:
+    except (CannotListen, ParserMissing, StoreDown) as error:
         fail(str(error), code=1)
 
 

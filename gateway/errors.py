@@ -13,6 +13,7 @@
     ├── BodyTimeout                    408 requestTimeout
     ├── BodyTooLarge                   413 payloadTooLarge
     ├── Overloaded                     503 serviceNotAvailable, Retry-After: this request started nothing
+    ├── StoreUnavailable               503 serviceNotAvailable, Retry-After: no operation can be remembered now
     ├── NothingSent                    503 serviceNotAvailable, Retry-After: an operation's POST never left
     ├── KeyReused                      422 idempotencyKeyReused
     ├── UnknownOperation               404 itemNotFound: no such id, or not yours
@@ -149,6 +150,15 @@ class Overloaded(GatewayError):
     code = "serviceNotAvailable"
     proxy_error = "connection_limit_reached"
     retry_after = 2
+
+
+class StoreUnavailable(GatewayError):
+    """Operations cannot be remembered right now, so none is started; this request may be sent again."""
+
+    status = 503
+    code = "serviceNotAvailable"
+    proxy_error = "proxy_internal_error"
+    retry_after = 5
 
 
 class NothingSent(GatewayError):

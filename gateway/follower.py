@@ -23,7 +23,7 @@ from gateway.errors import (
 )
 from gateway.model import Ailment, Operation, Report, Trouble
 from gateway.records import Records
-from gateway.store import Conflict
+from gateway.store import Conflict, StoreDown
 from gateway.tasks import Tasks
 from gateway.telemetry import Observer
 
@@ -34,6 +34,10 @@ AILMENTS: tuple[tuple[type[UpstreamError], Ailment], ...] = (
     (UpstreamMalformed, Ailment.GARBAGE),
     (UpstreamError, Ailment.UNREACHABLE),
 )
+
+
+PATIENCE = 1.0
+"""Seconds between tries while the store is down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +88,19 @@ class Follower:
         try:
             while True:
                 step = lifecycle.next_step(operation, self._clock.now(), deadline=self.rules.deadline)
-                match step:
-                    case lifecycle.Poll():
-                        operation = await self._poll(operation, step)
-                    case lifecycle.GiveUp():
-                        operation = await self._records.apply(operation, events.Expired())
-                    case lifecycle.Rest() | lifecycle.Submit():
-                        return
-                    case _:
-                        assert_never(step)
+                try:
+                    match step:
+                        case lifecycle.Poll():
+                            operation = await self._poll(operation, step)
+                        case lifecycle.GiveUp():
+                            operation = await self._records.apply(operation, events.Expired())
+                        case lifecycle.Rest() | lifecycle.Submit():
+                            return
+                        case _:
+                            assert_never(step)
+                except StoreDown as error:
+                    self._observer.event("store_down", reason=str(error))
+                    await self._clock.sleep(PATIENCE)  # what could not be stored is asked for again
         except Conflict:
             return  # somebody else drives this operation now
         finally:

@@ -17,6 +17,7 @@ from typing import Protocol
 
 from gateway import events, headers
 from gateway.asking import Asking
+from gateway.clock import Clock
 from gateway.dialects import Dialect, retry_after
 from gateway.dialects.monitor_url import MonitorRules
 from gateway.errors import (
@@ -24,17 +25,23 @@ from gateway.errors import (
     GatewayError,
     NothingSent,
     OutcomeUnknown,
+    StoreUnavailable,
     UpstreamError,
     UpstreamUnreachable,
 )
 from gateway.follower import Follower
 from gateway.model import Call, Operation, Receipt, Reply
 from gateway.records import Records
+from gateway.store import StoreDown
+from gateway.telemetry import Observer
 from gateway.upstream import Exchange, Outgoing
 
 UNCLEAR = frozenset({500, 502, 504})
 """Statuses of the upstream that say nothing about whether it acted. Microsoft on a 504 to a copy: it "will likely
 ultimately succeed, but Graph has given up waiting" (microsoftgraph/msgraph-sdk-dotnet#74)."""
+
+PATIENCE = 1.0
+"""Seconds between tries to store what must not be forgotten."""
 
 MAX_IGNORED = 65_536
 """Bytes of a 202's body that are read and thrown away."""
@@ -75,7 +82,8 @@ class Submission:
         follower: Follower,
         rules: MonitorRules,
         chance: Callable[[], float],
-        now: Callable[[], float],
+        clock: Clock,
+        observer: Observer,
     ) -> None:
         self._graph = graph
         self._asking = asking
@@ -83,34 +91,38 @@ class Submission:
         self._follower = follower
         self.rules = rules
         self._chance = chance
-        self._now = now
+        self._clock = clock
+        self._observer = observer
 
     async def send(self, operation: Operation, call: Call, dialect: Dialect, outgoing: Outgoing) -> Submitted:
-        """Send the POST of a `reserved` operation. Raises the store's own errors only."""
-        operation = await self._records.apply(operation, events.Sending())
+        """Send the POST of a `reserved` operation."""
+        try:
+            operation = await self._records.apply(operation, events.Sending())
+        except StoreDown as error:
+            self._observer.event("store_down", reason=str(error))
+            return Submitted(operation, failure=StoreUnavailable("not durable"))
         try:
             exchange = await self._graph.open(outgoing, max_idle=FRESH)
         except UpstreamUnreachable as error:
-            operation = await self._records.apply(operation, events.Unsent())
+            operation = await self._note(operation, events.Unsent())
             return Submitted(operation, failure=NothingSent(error.reason))
         except UpstreamError as error:
-            operation = await self._records.apply(operation, events.Unclear())
+            operation = await self._note(operation, events.Unclear())
             return Submitted(operation, failure=OutcomeUnknown(error.reason))
         except BaseException:
-            await self._records.apply(operation, events.Unclear())
+            with suppress(StoreDown):
+                await self._records.apply(operation, events.Unclear())
             raise
         if exchange.status in UNCLEAR:
-            operation = await self._records.apply(
-                operation, events.Unclear(headers.request_ids(exchange.headers))
-            )
+            operation = await self._note(operation, events.Unclear(headers.request_ids(exchange.headers)))
             return Submitted(operation, exchange)
         receipt = dialect.receipt(operation.plan, call, Reply(exchange.status, exchange.headers), self.rules)
         if receipt is None:
-            operation = await self._records.apply(operation, events.Declined())
+            operation = await self._note(operation, events.Declined())
             return Submitted(operation, exchange)
-        operation = await self._records.apply(operation, self._event(operation, receipt, exchange, dialect))
+        operation = await self._note(operation, self._event(operation, receipt, exchange, dialect))
         if not await self._may_connect(receipt):
-            operation = await self._records.apply(operation, events.Forbidden())
+            operation = await self._note(operation, events.Forbidden())
             return Submitted(operation, exchange)
         self._follower.follow(operation)
         await self._drop(exchange)
@@ -122,8 +134,17 @@ class Submission:
         ids = headers.request_ids(exchange.headers)
         if receipt.monitor is None:
             return events.AcceptedDone(receipt.resource or operation.plan.source, ids)
-        wish = retry_after.parse(headers.get(exchange.headers, b"retry-after") or b"", self._now())
+        wish = retry_after.parse(headers.get(exchange.headers, b"retry-after") or b"", self._clock.now())
         return events.Accepted(receipt, ids, self._chance(), dialect.floor, wish)
+
+    async def _note(self, operation: Operation, event: events.Event) -> Operation:
+        """Store what the upstream said, however long that takes: it will not say it again."""
+        while True:
+            try:
+                return await self._records.apply(operation, event)
+            except StoreDown as error:
+                self._observer.event("store_down", reason=str(error))
+                await self._clock.sleep(PATIENCE)
 
     async def _may_connect(self, receipt: Receipt) -> bool:
         """False only for an address that is off limits; a monitor that is merely down will be polled again."""

@@ -27,7 +27,7 @@ from gateway.clock import Clock
 from gateway.model import ACTIVE, FINISHED, Operation, State
 from gateway.records import Records
 from gateway.sameness import Ask, Decision, ReplayRules
-from gateway.store import Conflict
+from gateway.store import Conflict, StoreDown
 
 ACCEPTANCE = 300.0
 """Seconds that the upstream's acceptance of a stranger's credential is remembered."""
@@ -132,7 +132,10 @@ class Waiting:
             self._attending.discard(over)
 
     async def _look(self, operation: Operation) -> Operation:
-        current = await self._records.store.get(operation.id)
+        try:
+            current = await self._records.store.get(operation.id)
+        except StoreDown:
+            return operation  # it goes on, as far as anybody can know
         return current if current is not None else replace(operation, state=State.REJECTED)
 
     def _changed(self, operation: Operation) -> None:
@@ -176,6 +179,11 @@ class Waiting:
                 del self._settling[operation.id]
 
     async def _delivered(self, operation_id: str) -> None:
+        """Where that cannot be stored, the answer will be replayed: better once too often than never."""
+        with suppress(StoreDown):
+            await self._note_delivery(operation_id)
+
+    async def _note_delivery(self, operation_id: str) -> None:
         while True:
             current = await self._records.store.get(operation_id)
             if current is None or current.state not in FINISHED:

@@ -42,7 +42,7 @@ from gateway.errors import (
 )
 from gateway.http.answers import Answer
 from gateway.http.intake import Intake, Piece
-from gateway.http.responder import Written, phrase
+from gateway.http.responder import Written, phrase, reset
 
 LINGER = 2.0
 """Seconds that what a caller still sends is read and thrown away, so that it can read our answer."""
@@ -290,7 +290,7 @@ class Connection(RequestHandler):
     def cut(self) -> None:
         """End it now, whatever is being served."""
         if self._raw is not None:
-            self._raw.abort()
+            reset(self._raw)
 
     def _served(self, _: object) -> None:
         """No more is going to be written: what is still unsent has as long as any part of an answer."""
@@ -309,7 +309,7 @@ class Connection(RequestHandler):
             return
         self._server.lingering.add(self)
         transport.write_eof()
-        self._end_timer = self._loop.call_later(LINGER, self.cut)
+        self._end_timer = self._loop.call_later(LINGER, transport.abort)
 
     def handle_error(
         self,

@@ -31,6 +31,10 @@ class CallerLeft(Exception):
     """The caller's connection is gone; there is nobody to answer."""
 
 
+class CallerCut(CallerLeft):
+    """It is gone because we cut it: what had been written was not read in time."""
+
+
 RST_ON_CLOSE = struct.pack("ii", 1, 0)
 """SO_LINGER with no time to linger."""
 
@@ -164,17 +168,9 @@ class Responder:
                 await self.write(chunk)
 
     def abort(self) -> Written:
-        """Cut the connection, so that nobody takes what was written for the whole.
-
-        With a reset: an orderly end is what a body without a length ends with.
-        """
-        transport = self._request.transport
-        if transport is not None:
-            sock = transport.get_extra_info("socket")
-            if sock is not None:
-                with suppress(OSError):
-                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RST_ON_CLOSE)
-            transport.abort()
+        """Cut the connection, so that nobody takes what was written for the whole."""
+        if self._request.transport is not None:
+            reset(self._request.transport)
         return Written(self.status, keep_alive=False)
 
     async def taken(self) -> bool:
@@ -220,9 +216,18 @@ class Responder:
                 await self._request.writer.drain()
         except TimeoutError:
             self.abort()
-            raise CallerLeft from None
+            raise CallerCut from None
         except ConnectionError:
             raise CallerLeft from None
+
+
+def reset(transport: asyncio.Transport) -> None:
+    """End a connection at once and with a reset: an orderly end is what a body without a length ends with."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None:
+        with suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RST_ON_CLOSE)
+    transport.abort()
 
 
 def _unacknowledged(transport: asyncio.Transport) -> int:

@@ -18,7 +18,7 @@ from gateway.dialects import retry_after, with_query
 from gateway.errors import UpstreamError
 from gateway.http.visit import Visit
 from gateway.model import Headers, Operation, State
-from gateway.store import Conflict
+from gateway.store import Conflict, StoreDown
 from gateway.upstream import Exchange, Outgoing
 
 LAG = 20.0
@@ -115,7 +115,7 @@ class Results:
             return operation
         try:
             return await self.visit.parts.records.apply(operation, events.Fetched())
-        except Conflict:
+        except (Conflict, StoreDown):
             return replace(operation, state=State.SUCCEEDED)
 
     def head(self, operation: Operation, exchange: Exchange, extra: Headers) -> Headers:

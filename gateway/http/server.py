@@ -16,14 +16,15 @@ from aiohttp.web import BaseRequest, StreamResponse
 
 from gateway import guard, headers
 from gateway.dialects import find
-from gateway.errors import GatewayError, ProxyLoop, Refusal
+from gateway.errors import GatewayError, ProxyLoop, Refusal, StoreUnavailable
 from gateway.http import answers, operations
 from gateway.http.answers import Answer
 from gateway.http.connection import GatewayServer
 from gateway.http.forward import forward
 from gateway.http.hold import Hold
-from gateway.http.responder import CallerLeft, Responder, Written
+from gateway.http.responder import CallerCut, CallerLeft, Responder, Written
 from gateway.http.visit import Parts, Visit, new_id
+from gateway.store import StoreDown
 from gateway.telemetry import CallRecord
 
 
@@ -91,8 +92,8 @@ class CallerSide:
         visit = Visit(self._parts, request)
         try:
             return await self._answer(visit)
-        except CallerLeft:
-            visit.record.outcome = "left"
+        except CallerLeft as gone:
+            visit.record.outcome = "aborted" if isinstance(gone, CallerCut) else "left"
             return visit.responder.abort()
         except asyncio.CancelledError:
             visit.record.outcome = "aborted" if self._server.cutting else "left"
@@ -107,6 +108,9 @@ class CallerSide:
             if isinstance(failure, Refusal):
                 visit.record.route = "refused"
             return await visit.fail(failure)
+        except StoreDown as error:
+            self._parts.observer.event("store_down", reason=str(error))
+            return await visit.fail(StoreUnavailable())
         except (CallerLeft, asyncio.CancelledError):
             raise
         except Exception as error:  # noqa: BLE001 - a bug must end in an answer and a log line, not in silence

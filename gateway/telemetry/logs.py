@@ -21,6 +21,7 @@ EVENTS = {
     "operation_ended": "an operation ended; `state` says how",
     "poll_troubled": "a poll told us nothing; it will be asked again",
     "operation_stalled": "an operation has shown no progress for polling.stalled_after",
+    "store_down": "the store failed; what has to be remembered is tried again, and nothing new is started",
     "crashed": "a bug: an exception that nobody expected, with where it came from",
     "listening": "the gateway takes calls",
     "upstream_unreachable": "at the start, no connection to the upstream came up; `hint` says what to check",
@@ -30,7 +31,7 @@ EVENTS = {
 }
 """Every event this module writes, and what it means."""
 
-WARNINGS = frozenset({"upstream_unreachable"})
+WARNINGS = frozenset({"operation_stalled", "store_down", "upstream_unreachable"})
 """The events that `event` is told of and that need somebody's attention."""
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
