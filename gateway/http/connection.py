@@ -42,7 +42,7 @@ from gateway.errors import (
 )
 from gateway.http.answers import Answer
 from gateway.http.intake import Intake, Piece
-from gateway.http.responder import Written, phrase, reset
+from gateway.http.responder import Written, is_acknowledged, phrase, reset
 
 LINGER = 2.0
 """Seconds that what a caller still sends is read and thrown away, so that it can read our answer."""
@@ -144,6 +144,7 @@ class Connection(RequestHandler):
         "_retired",
         "_server",
         "serving",
+        "took_all",
     )
 
     def __init__(self, server: GatewayServer, **options: Any) -> None:
@@ -159,6 +160,7 @@ class Connection(RequestHandler):
         self._retired = False
         self.serving: asyncio.Task[None] | None = None
         """What answers the requests, one after the other."""
+        self.took_all = False
         self._head_timer: asyncio.TimerHandle | None = None
         self._end_timer: asyncio.TimerHandle | None = None
 
@@ -196,6 +198,11 @@ class Connection(RequestHandler):
             self._feed(piece)
         if self._head_timer is None and self._intake.head_begun and not self._over:
             self._expect_head()
+
+    def eof_received(self) -> None:
+        """The caller has said its last byte, and may be gone: what it has of ours can be seen now and never again."""
+        self.took_all = self._raw is not None and is_acknowledged(self._raw)
+        super().eof_received()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._raw = None
@@ -256,6 +263,8 @@ class Connection(RequestHandler):
     ) -> tuple[StreamResponse, bool]:
         """Called when an answer is written; an Upgrade that was ignored no longer holds up what came behind."""
         finished = await super().finish_response(request, resp, start_time)
+        if self._retired and not self._messages:
+            self.close()
         if self._left and not self._upgraded:
             self._resume_reading_if_drained()
         return finished
@@ -282,7 +291,7 @@ class Connection(RequestHandler):
     # The end.
 
     def retire(self) -> None:
-        """Serve no more requests but the one that is being served."""
+        """Serve no more requests but those that have come."""
         self._retired = True
         if self._waiter is not None and not self._waiter.done():
             self.force_close()

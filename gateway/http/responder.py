@@ -23,7 +23,7 @@ from aiohttp.web import BaseRequest, StreamResponse
 from gateway.clock import Clock
 from gateway.model import Headers
 
-ACK_CHECKS = (0.0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.0, 1.0, 1.0)
+ACK_CHECKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.0, 1.0, 1.0)
 """Pauses, in seconds, between looks at whether the peer's kernel has acknowledged the answer."""
 
 
@@ -46,6 +46,9 @@ class Line(Protocol):
     def closing(self) -> bool:
         """Whether no request comes after the one that is being answered."""
         ...
+
+    took_all: bool
+    """Whether the peer ended its side with everything acknowledged that had been written to it."""
 
     @property
     def writing_paused(self) -> bool: ...
@@ -176,14 +179,21 @@ class Responder:
     async def taken(self) -> bool:
         """Whether the peer has the whole answer: written to a connection that is not closing and, where the
         kernel can tell (Linux, SIOCOUTQ), acknowledged by the peer's.
+
+        A peer that hangs up after its last byte has it too; then this call is cancelled, but it had ended.
         """
-        for pause in ACK_CHECKS:
-            await self._clock.sleep(pause)
-            transport = self._request.transport
-            if transport is None or transport.is_closing():
-                return False
-            if transport.get_write_buffer_size() == 0 and _unacknowledged(transport) == 0:
-                return True
+        try:
+            for pause in ACK_CHECKS:
+                transport = self._request.transport
+                if transport is None or transport.is_closing():
+                    return self._line.took_all
+                if is_acknowledged(transport):
+                    return True
+                await self._clock.sleep(pause)
+        except asyncio.CancelledError:
+            if not self._line.took_all:
+                raise
+            return True
         return False
 
     def _write(self, data: bytes) -> None:
@@ -230,16 +240,18 @@ def reset(transport: asyncio.Transport) -> None:
     transport.abort()
 
 
-def _unacknowledged(transport: asyncio.Transport) -> int:
-    """Bytes the peer's kernel has not acknowledged; 0 where the platform cannot tell."""
+def is_acknowledged(transport: asyncio.Transport) -> bool:
+    """Whether nothing is left that the peer's kernel has not acknowledged; True where the platform cannot tell."""
+    if transport.get_write_buffer_size() > 0:
+        return False
     sock = transport.get_extra_info("socket")
     if sock is None:
-        return 0
+        return True
     try:
         raw = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, b"\0" * 4)
     except OSError:
-        return 0
-    return int(struct.unpack("i", raw)[0])
+        return True
+    return int(struct.unpack("i", raw)[0]) == 0
 
 
 def _head(status: int, reason: bytes, headers: Headers) -> bytes:

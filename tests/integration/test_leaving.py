@@ -4,18 +4,19 @@ import asyncio
 import json
 import socket
 from collections.abc import Callable
+from functools import partial
 
-from stage import Stage, play
+from stage import Stage, in_thread, play
 
 SOURCE = "/v1.0/me/drive/root:/hello.txt:/copy"
 BODY: dict[str, object] = {"parentReference": {"path": "/drive/root:/Backup"}, "name": "l.txt"}
 
 
-def post(stage: Stage, simulate: str) -> socket.socket:
+def post(stage: Stage, simulate: str, query: str = "") -> socket.socket:
     """A client that has sent its POST and reads nothing."""
     raw = json.dumps(BODY).encode()
     head = (
-        f"POST {SOURCE} HTTP/1.1\r\nHost: gateway\r\nAuthorization: {stage.default_token}\r\nSimulate: {simulate}\r\n"
+        f"POST {SOURCE}{query} HTTP/1.1\r\nHost: gateway\r\nAuthorization: {stage.default_token}\r\nSimulate: {simulate}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(raw)}\r\n\r\n"
     )
     client = socket.create_connection((stage.host, stage.port))
@@ -93,6 +94,27 @@ async def all_of_many_leave(stage: Stage) -> None:
     answer = await stage.copy(SOURCE, simulate="duration=700ms", body=BODY)
     assert answer.status == 200
     assert stage.copies_sent == 1
+
+
+def test_a_client_that_hangs_up_after_the_last_byte_has_its_answer() -> None:
+    """Its next POST asks for a second copy, however fast it was with closing the connection."""
+
+    def client(stage: Stage, count: int) -> set[str]:
+        ids = set()
+        for _ in range(count):
+            with post(stage, "duration=1ms", query="?@microsoft.graph.conflictBehavior=rename") as raw:
+                answer = b""
+                while not answer.endswith(b"}"):
+                    answer += raw.recv(65_536)
+            ids.add(json.loads(answer.partition(b"\r\n\r\n")[2])["id"])
+        return ids
+
+    async def story(stage: Stage) -> None:
+        _ = stage.default_token
+        assert len(await in_thread(partial(client, stage, 60))) == 60
+
+    observer = play(story)
+    assert {call.relation for call in observer.calls} == {"start"}
 
 
 def test_fifty_at_once() -> None:
