@@ -96,6 +96,14 @@ class Responder:
         """Body bytes written."""
 
     @property
+    def _body_is_whole(self) -> bool:
+        """Whether all of the call has come, and it was well-formed. What is still to come of it would be read as
+        the next request, or the next request as a body.
+        """
+        body = self._request.content
+        return body.is_eof() and body.exception() is None
+
+    @property
     def started(self) -> bool:
         """Whether a final status line was written."""
         return self.status != 0
@@ -122,8 +130,7 @@ class Responder:
         `body`: whether one follows. Its framing is the Content-Length among `headers` (then `length` says how
         long), or chunked, or to an HTTP/1.0 caller the end of the connection.
         """
-        if close or self._line.closing or not self._request.content.is_eof():
-            # A body that is still coming would be read as the next request, or the next request as a body.
+        if close or self._line.closing or not self._body_is_whole:
             self._keep_alive = False
         lines = list(headers)
         if body and length is None:
@@ -149,7 +156,7 @@ class Responder:
         """Write what the framing needs at the end."""
         self._write(b"0\r\n\r\n" if self._chunked else b"")
         await self._drain()
-        if not self._request.content.is_eof():
+        if not self._body_is_whole:
             self._close_our_half()
         return Written(self.status, keep_alive=self._keep_alive)
 
