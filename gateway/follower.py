@@ -39,6 +39,9 @@ AILMENTS: tuple[tuple[type[UpstreamError], Ailment], ...] = (
 PATIENCE = 1.0
 """Seconds between tries while the store is down."""
 
+AFTER_A_BUG = 10.0
+"""Seconds until an operation is looked at again whose driver ran into an exception that nobody expected."""
+
 
 @dataclass(frozen=True, slots=True)
 class FollowRules:
@@ -101,8 +104,11 @@ class Follower:
                 except StoreDown as error:
                     self._observer.event("store_down", reason=str(error))
                     await self._clock.sleep(PATIENCE)  # what could not be stored is asked for again
-        except Conflict:
-            return  # somebody else drives this operation now
+                except Conflict:
+                    return  # somebody else drives this operation now
+                except Exception as error:  # noqa: BLE001 - a bug must not leave an operation without anybody
+                    self._observer.crashed(f"follow {operation.id}", error)
+                    await self._clock.sleep(AFTER_A_BUG)
         finally:
             self._following.discard(operation.id)
 

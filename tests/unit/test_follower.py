@@ -204,6 +204,19 @@ def test_a_stall_is_mentioned_once_and_again_after_progress() -> None:
     play(story)
 
 
+def test_a_bug_is_told_and_does_not_leave_the_operation_alone() -> None:
+    async def story() -> World:
+        world = World(ZeroDivisionError("a bug"), DONE)
+        await world.follow(running())
+        await world.clock.advance(20)
+        assert (await world.ended()).state is State.RESULT
+        assert [str(error) for _, error in world.observer.crashes] == ["a bug"]
+        world.observer.crashes.clear()
+        return world
+
+    play(story)
+
+
 def test_when_somebody_else_took_it_over_it_steps_back() -> None:
     async def story() -> World:
         world = World(BUSY)
