@@ -183,6 +183,7 @@ class Gateway:
             ),
             chance=chance,
             clock=clock,
+            tasks=self.tasks,
             observer=self.observer,
         )
         self.callers = CallerSide(

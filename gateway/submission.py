@@ -33,6 +33,7 @@ from gateway.follower import Follower
 from gateway.model import Call, Operation, Receipt, Reply
 from gateway.records import Records
 from gateway.store import StoreDown
+from gateway.tasks import Tasks
 from gateway.telemetry import Observer
 from gateway.upstream import Exchange, Outgoing
 
@@ -83,6 +84,7 @@ class Submission:
         rules: MonitorRules,
         chance: Callable[[], float],
         clock: Clock,
+        tasks: Tasks,
         observer: Observer,
     ) -> None:
         self._graph = graph
@@ -92,6 +94,7 @@ class Submission:
         self.rules = rules
         self._chance = chance
         self._clock = clock
+        self._tasks = tasks
         self._observer = observer
 
     async def send(self, operation: Operation, call: Call, dialect: Dialect, outgoing: Outgoing) -> Submitted:
@@ -100,6 +103,7 @@ class Submission:
             operation = await self._records.apply(operation, events.Sending())
         except StoreDown as error:
             self._observer.event("store_down", reason=str(error))
+            self._tasks.start(f"withdraw {operation.id}", self._note(operation, events.Unsent()))
             return Submitted(operation, failure=StoreUnavailable("not durable"))
         try:
             exchange = await self._graph.open(outgoing, max_idle=FRESH)
@@ -110,13 +114,27 @@ class Submission:
             operation = await self._note(operation, events.Unclear())
             return Submitted(operation, failure=OutcomeUnknown(error.reason))
         except BaseException:
-            with suppress(StoreDown):
-                await self._records.apply(operation, events.Unclear())
+            await self._give_up(operation)
             raise
+        try:
+            return await self._judge(operation, call, dialect, exchange)
+        except BaseException:
+            await exchange.close()
+            raise
+
+    async def _judge(
+        self, operation: Operation, call: Call, dialect: Dialect, exchange: Exchange
+    ) -> Submitted:
+        """What the upstream's reply means for a `submitting` operation."""
         if exchange.status in UNCLEAR:
             operation = await self._note(operation, events.Unclear(headers.request_ids(exchange.headers)))
             return Submitted(operation, exchange)
-        receipt = dialect.receipt(operation.plan, call, Reply(exchange.status, exchange.headers), self.rules)
+        try:
+            reply = Reply(exchange.status, exchange.headers)
+            receipt = dialect.receipt(operation.plan, call, reply, self.rules)
+        except Exception:
+            await self._give_up(operation)
+            raise
         if receipt is None:
             operation = await self._note(operation, events.Declined())
             return Submitted(operation, exchange)
@@ -127,6 +145,11 @@ class Submission:
         self._follower.follow(operation)
         await self._drop(exchange)
         return Submitted(operation)
+
+    async def _give_up(self, operation: Operation) -> None:
+        """We were stopped, or ran into a bug, with the POST on its way: nobody will learn what becomes of it."""
+        with suppress(StoreDown):
+            await self._records.apply(operation, events.Unclear())
 
     def _event(
         self, operation: Operation, receipt: Receipt, exchange: Exchange, dialect: Dialect
