@@ -31,7 +31,7 @@ from gateway.model import State
 from gateway.pacing import Polling
 from gateway.records import Records
 from gateway.sameness import ReplayRules
-from gateway.store import StoreDown
+from gateway.store import Conflict, StoreDown
 from gateway.store.memory import MemoryStore
 from gateway.submission import Submission
 from gateway.tasks import Tasks
@@ -220,9 +220,9 @@ class Gateway:
         await self.store.open()
         self._build(await self.store.secret())
         try:
+            await self._resume()  # before there are callers, whose operations would look left behind as well
             admin = await self._listen("admin", Address(self.config.admin.host, self.config.admin.port))
             listen = await self._listen("listen", Address(self.config.listen.host, self.config.listen.port))
-            await self._resume()
         except (CannotListen, StoreDown):
             await self.stop()
             raise
@@ -238,10 +238,11 @@ class Gateway:
         running is followed on.
         """
         for left in await self.store.active():
-            taken = await self.records.apply(left, events.TakenOver())
-            if taken.state is State.RESERVED:
-                await self.records.apply(taken, events.Unsent())
-            self.follower.follow(taken)
+            with suppress(Conflict):  # somebody else was faster to take it
+                taken = await self.records.apply(left, events.TakenOver())
+                if taken.state is State.RESERVED:
+                    taken = await self.records.apply(taken, events.Unsent())
+                self.follower.follow(taken)
 
     async def _reach(self) -> None:
         """Say early what calls would otherwise be the first to find out. The gateway serves all the same: in a pod,

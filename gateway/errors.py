@@ -126,7 +126,7 @@ class VersionUnsupported(Refusal):
 
 
 class BodyTimeout(GatewayError):
-    """The request's body did not arrive in time; nothing was sent upstream."""
+    """The request did not arrive in time."""
 
     status = 408
     code = "requestTimeout"

@@ -58,8 +58,15 @@ class Unclear:
 
 
 @dataclass(frozen=True, slots=True)
-class Forbidden:
-    """The monitor turned out to be at an address that is off limits: the upstream's reply is passed on as it is."""
+class Untracked:
+    """The upstream accepted it with a 202 that cannot be followed: its reply is passed on as it is."""
+
+    request_ids: Headers = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """A 202 that cannot be followed has reached its caller, who follows it himself or does not care."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +140,8 @@ Event = (
     | Declined
     | Unsent
     | Unclear
-    | Forbidden
+    | Untracked
+    | HandedOver
     | Progressed
     | Troubled
     | Completed

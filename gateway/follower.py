@@ -105,12 +105,23 @@ class Follower:
                     self._observer.event("store_down", reason=str(error))
                     await self._clock.sleep(PATIENCE)  # what could not be stored is asked for again
                 except Conflict:
-                    return  # somebody else drives this operation now
+                    current = await self._still_ours(operation)
+                    if current is None:
+                        return  # somebody else drives this operation now
+                    operation = current
                 except Exception as error:  # noqa: BLE001 - a bug must not leave an operation without anybody
                     self._observer.crashed(f"follow {operation.id}", error)
                     await self._clock.sleep(AFTER_A_BUG)
         finally:
             self._following.discard(operation.id)
+
+    async def _still_ours(self, operation: Operation) -> Operation | None:
+        """The record as it is, if it was us who changed it: a write that seemed to fail may have been done."""
+        try:
+            current = await self._records.store.get(operation.id)
+        except StoreDown:
+            return operation
+        return current if current is not None and current.epoch == operation.epoch else None
 
     async def _poll(self, operation: Operation, step: lifecycle.Poll) -> Operation:
         """Wait until the monitor may be asked, ask it once, and store what it said."""

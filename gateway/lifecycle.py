@@ -27,7 +27,7 @@ from gateway.events import (
     Expired,
     Failed,
     Fetched,
-    Forbidden,
+    HandedOver,
     Progressed,
     Reconciled,
     Sending,
@@ -35,6 +35,7 @@ from gateway.events import (
     Troubled,
     Unclear,
     Unsent,
+    Untracked,
     Vanished,
 )
 from gateway.model import Ailment, Operation, Problem, Progress, Report, Sample, State, Trouble
@@ -57,7 +58,11 @@ TRANSITIONS: dict[tuple[State, type[Event]], State] = {
     (State.SUBMITTING, Declined): State.REJECTED,
     (State.SUBMITTING, Unsent): State.REJECTED,
     (State.SUBMITTING, Unclear): State.UNKNOWN,
-    (State.RUNNING, Forbidden): State.REJECTED,
+    (State.SUBMITTING, Untracked): State.UNKNOWN,
+    (State.RUNNING, Untracked): State.UNKNOWN,
+    (State.UNKNOWN, HandedOver): State.REJECTED,
+    (State.UNKNOWN, Declined): State.REJECTED,
+    (State.UNKNOWN, Unsent): State.REJECTED,
     (State.RUNNING, Progressed): State.RUNNING,
     (State.RUNNING, Troubled): State.RUNNING,
     (State.RUNNING, Completed): State.RESULT,
@@ -66,13 +71,13 @@ TRANSITIONS: dict[tuple[State, type[Event]], State] = {
     (State.RUNNING, Expired): State.LOST,
     (State.RESULT, Fetched): State.SUCCEEDED,
     (State.RESULT, Delivered): State.SUCCEEDED,
-    (State.SUCCEEDED, Fetched): State.SUCCEEDED,
     (State.SUCCEEDED, Delivered): State.SUCCEEDED,
     (State.FAILED, Delivered): State.FAILED,
     (State.UNKNOWN, Accepted): State.RUNNING,
     (State.UNKNOWN, AcceptedDone): State.RESULT,
     (State.UNKNOWN, Reconciled): State.SUCCEEDED,
     (State.LOST, Reconciled): State.SUCCEEDED,
+    (State.FAILED, Reconciled): State.SUCCEEDED,
 }
 
 
@@ -204,8 +209,10 @@ def advance(operation: Operation, event: Event, now: float, *, polling: pacing.P
         case TakenOver():
             ended_at = now if state is State.UNKNOWN else operation.ended_at
             return replace(moved, epoch=operation.epoch + 1, ended_at=ended_at)
-        case Unclear():
-            return replace(moved, ended_at=now, request_ids=event.request_ids)
+        case Unclear() | Untracked():
+            return replace(
+                moved, ended_at=now, request_ids=event.request_ids, monitor=None, next_poll_at=None
+            )
         case Progressed():
             return _progressed(moved, event, now, polling)
         case Troubled():
@@ -229,9 +236,9 @@ def advance(operation: Operation, event: Event, now: float, *, polling: pacing.P
                 problem=event.problem,
             )
         case Vanished():
-            return _ended_badly(_polled(moved, now), now, OperationLost(), event.trouble.code)
+            return _ended_badly(_polled(moved, now), now, OperationLost())
         case Expired():
-            return _ended_badly(moved, now, DeadlineExceeded(), None)
+            return _ended_badly(moved, now, DeadlineExceeded())
         case Delivered():
             return replace(moved, delivered_at=now)
         case Reconciled():
@@ -245,7 +252,7 @@ def advance(operation: Operation, event: Event, now: float, *, polling: pacing.P
                 reconciled=True,
                 problem=None,
             )
-        case Declined() | Unsent() | Forbidden() | Fetched():
+        case Declined() | Unsent() | HandedOver() | Fetched():
             return moved
     assert_never(event)
 
@@ -324,11 +331,9 @@ def _troubled(operation: Operation, event: Troubled, now: float, polling: pacing
     )
 
 
-def _ended_badly(
-    operation: Operation, now: float, error: OperationLost | DeadlineExceeded, code: str | None
-) -> Operation:
-    """Ends without a word from the upstream; the caller gets our own error, with the upstream's code if any."""
-    said = {"code": code or error.code, "message": error.message}
+def _ended_badly(operation: Operation, now: float, error: OperationLost | DeadlineExceeded) -> Operation:
+    """Ends without a word from the upstream; the caller gets our own error."""
+    said = {"code": error.code, "message": error.message}
     problem = Problem(error.status, said["code"], json.dumps(said))
     return replace(operation, ended_at=now, problem=problem, next_poll_at=None)
 

@@ -199,6 +199,10 @@ class Operation:
     state: State = State.RESERVED
     epoch: int = 1
     revision: int = 0
+    supersedes: str | None = None
+    """Id of the operation of unclear outcome that this one was sent again for."""
+    first_sent_at: float | None = None
+    """When the first POST of that line was sent."""
     client_request_id: bytes | None = None
     """As the caller sent it: a second call with the same one is a retry."""
     submitted_at: float | None = None

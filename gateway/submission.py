@@ -12,10 +12,10 @@ What it must not do: wait for the operation; know what a caller prefers.
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from gateway import events, headers
+from gateway import events, headers, lifecycle
 from gateway.asking import Asking
 from gateway.clock import Clock
 from gateway.dialects import Dialect, retry_after
@@ -30,9 +30,9 @@ from gateway.errors import (
     UpstreamUnreachable,
 )
 from gateway.follower import Follower
-from gateway.model import Call, Operation, Receipt, Reply
+from gateway.model import Call, Operation, Receipt, Reply, State
 from gateway.records import Records
-from gateway.store import StoreDown
+from gateway.store import Conflict, StoreDown
 from gateway.tasks import Tasks
 from gateway.telemetry import Observer
 from gateway.upstream import Exchange, Outgoing
@@ -103,7 +103,7 @@ class Submission:
             operation = await self._records.apply(operation, events.Sending())
         except StoreDown as error:
             self._observer.event("store_down", reason=str(error))
-            self._tasks.start(f"withdraw {operation.id}", self._note(operation, events.Unsent()))
+            self.withdraw(operation)
             return Submitted(operation, failure=StoreUnavailable("not durable"))
         try:
             exchange = await self._graph.open(outgoing, max_idle=FRESH)
@@ -122,6 +122,24 @@ class Submission:
             await exchange.close()
             raise
 
+    def withdraw(self, operation: Operation) -> None:
+        """Take back a claim that nothing was sent for, as soon as the store lets us: nobody would ever drive it."""
+        self._tasks.start(f"withdraw {operation.id}", self._withdraw(operation))
+
+    async def _withdraw(self, operation: Operation) -> None:
+        while True:
+            current = await self._current(operation)
+            if current is None or current.epoch != operation.epoch:
+                return
+            try:
+                await self._records.apply(current, events.Unsent())
+            except StoreDown:
+                await self._clock.sleep(PATIENCE)
+            except Conflict:
+                continue
+            else:
+                return
+
     async def _judge(
         self, operation: Operation, call: Call, dialect: Dialect, exchange: Exchange
     ) -> Submitted:
@@ -136,12 +154,14 @@ class Submission:
             await self._give_up(operation)
             raise
         if receipt is None:
-            operation = await self._note(operation, events.Declined())
-            return Submitted(operation, exchange)
+            ids = headers.request_ids(exchange.headers)
+            untracked = exchange.status == 202
+            event = events.Untracked(ids) if untracked else events.Declined()
+            return Submitted(await self._note(operation, event), exchange)
         operation = await self._note(operation, self._event(operation, receipt, exchange, dialect))
         if not await self._may_connect(receipt):
-            operation = await self._note(operation, events.Forbidden())
-            return Submitted(operation, exchange)
+            ids = headers.request_ids(exchange.headers)
+            return Submitted(await self._note(operation, events.Untracked(ids)), exchange)
         self._follower.follow(operation)
         await self._drop(exchange)
         return Submitted(operation)
@@ -161,12 +181,39 @@ class Submission:
         return events.Accepted(receipt, ids, self._chance(), dialect.floor, wish)
 
     async def _note(self, operation: Operation, event: events.Event) -> Operation:
-        """Store what the upstream said, however long that takes: it will not say it again."""
+        """Store what the upstream said, however long that takes: it will not say it again.
+
+        A write that seemed to fail may have been done. And whoever took the record over while we were waiting for
+        the upstream did not know what we know now, so it is noted on the record as it is.
+        """
         while True:
+            leads_to = lifecycle.TRANSITIONS.get((operation.state, type(event)))
             try:
                 return await self._records.apply(operation, event)
             except StoreDown as error:
                 self._observer.event("store_down", reason=str(error))
+                await self._clock.sleep(PATIENCE)
+            except Conflict:
+                current = await self._current(operation)
+                if current is None and leads_to is State.REJECTED:
+                    return replace(operation, state=State.REJECTED)
+                if current is None:
+                    raise
+                if (current.epoch, current.revision, current.state) == (
+                    operation.epoch,
+                    operation.revision + 1,
+                    leads_to,
+                ):
+                    return current
+                if (current.state, type(event)) not in lifecycle.TRANSITIONS:
+                    raise
+                operation = current
+
+    async def _current(self, operation: Operation) -> Operation | None:
+        while True:
+            try:
+                return await self._records.store.get(operation.id)
+            except StoreDown:
                 await self._clock.sleep(PATIENCE)
 
     async def _may_connect(self, receipt: Receipt) -> bool:

@@ -88,7 +88,8 @@ class Waiting:
 
     async def resend(self, existing: Operation, draft: Callable[[], Operation]) -> Operation | None:
         """Claim anew what `existing` left unclear; None where another call was faster. Raises `StoreFull`."""
-        operation = draft()
+        first = existing.first_sent_at if existing.first_sent_at is not None else existing.submitted_at
+        operation = replace(draft(), supersedes=existing.id, first_sent_at=first)
         return operation if await self._records.claim(operation, replaces=existing) else None
 
     # --- waiting -----------------------------------------------------------------------------------------

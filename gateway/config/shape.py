@@ -16,12 +16,13 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from gateway.config.addresses import AllowedHost, Host, HostPort, Url
 from gateway.config.certificates import CertificateFile
 from gateway.config.kinds import Flag, Listed, Whole, Word, unfit
+from gateway.config.storage import EncryptionKey, EncryptionKeys, StoreFile
 from gateway.config.units import DAY, GIB, HOUR, KIB, MIB, MINUTE, Bytes, Seconds
 
 AuthMode = Literal["passthrough"]
 OnTimeout = Literal["redirect", "accepted", "error"]
 Heartbeat = Literal["off", "interim"]
-StoreName = Literal["memory"]
+StoreName = Literal["memory", "sqlite"]
 Reconnect = Literal["identical", "key", "off"]
 ResolveUnknown = Literal["probe", "report"]
 DialectName = Literal["drive"]
@@ -188,7 +189,11 @@ class Operations(Section):
 
     store: Annotated[StoreName, Word(StoreName)] = "memory"
     """Where operations are remembered. `memory`: in this process alone, so that a restart forgets them and
-    replicas do not share them."""
+    replicas do not share them. `sqlite`: in the file `operations.path`, which survives the process, however it
+    ends, and belongs to one gateway."""
+    path: Annotated[Path, StoreFile()] = Path("operations.db")
+    """The file of the `sqlite` store. Its directory must be there and on a disk of this machine; three more files
+    stand beside it. Nobody else may read them (mode 0600)."""
     reconnect: Annotated[Reconnect, Word(Reconnect)] = "identical"
     """Which repeated calls reach the operation that is there, instead of starting another. `identical`: those
     with the same Idempotency-Key, or without one the same target and body, of the same caller. `key`: only
@@ -210,6 +215,10 @@ class Operations(Section):
     max_active: Annotated[int, COUNT] = 10_000
     """How many operations may be unfinished at once. Past it a call that would start one gets 503 before
     anything is sent."""
+    encryption_key: Annotated[tuple[EncryptionKey, ...], EncryptionKeys()] | None = None
+    """Encrypts the monitor URLs in the `sqlite` store, which are secrets: 32 bytes in base64, best as a reference.
+    To change it, put the new key before the old one and start the gateway; the old one can go at the next start.
+    `null` leaves them to the file's mode."""
 
 
 class Dialects(Section):

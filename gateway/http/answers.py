@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from gateway import guard
-from gateway.errors import GatewayError, UpstreamError
+from gateway.errors import DeadlineExceeded, GatewayError, OperationLost, UpstreamError
 from gateway.headers import VIA
 from gateway.model import ACTIVE, Headers, Operation, State
 
@@ -66,7 +66,9 @@ def failed(operation: Operation, origin: Origin, extra: Headers) -> Answer:
     body = _graph_error(said if isinstance(said, dict) else {"code": problem.code}, origin)
     headers: list[tuple[bytes, bytes]] = [(b"Content-Type", JSON), *operation.request_ids, VIA, *extra]
     if operation.state is State.LOST:
-        headers.append((b"Proxy-Status", b"lro-gateway; error=http_response_incomplete"))
+        late = problem.code == DeadlineExceeded.code
+        word = (DeadlineExceeded if late else OperationLost).proxy_error or ""
+        headers.append((b"Proxy-Status", b"lro-gateway; error=" + word.encode()))
     return Answer(problem.status, tuple(headers), body)
 
 

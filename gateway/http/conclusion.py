@@ -10,19 +10,23 @@ import math
 
 from gateway import prefer
 from gateway.auth import Caller
-from gateway.errors import StillRunning, UnknownOperation
+from gateway.errors import OutcomeUnknown, StillRunning, UnknownOperation
 from gateway.headers import VIA
 from gateway.http import answers
 from gateway.http.answers import Answer
+from gateway.http.reconcile import MayResend, reconcile
 from gateway.http.responder import Written
 from gateway.http.results import NotThere, Results
 from gateway.http.tickets import Purpose
 from gateway.http.visit import Visit, operation_header
 from gateway.model import Headers, Operation, State
 from gateway.prefer import Preferences
+from gateway.store import Conflict
 from gateway.upstream import Exchange
 
 OWN_PATH = "/_gateway/operations/"
+NAME_TAKEN = "nameAlreadyExists"
+
 TICKET_SLACK = 60.0
 """Seconds a result ticket outlives the wait it was made for."""
 
@@ -41,6 +45,7 @@ async def conclude(
     Raises `results.OutOfTime` where the item is not visible yet and the caller's budget (`until`) is spent.
     """
     results = Results(visit, caller)
+    operation = await own_copy(visit, caller, operation)
     extra = ending_headers(visit, operation, replay=replay)
     if operation.state in (State.FAILED, State.LOST):
         refusal = await results.may_see(operation)
@@ -67,6 +72,21 @@ async def conclude(
         written = await visit.pass_on(exchange, 200, b"OK", lines)
         delivery.arrived = await visit.responder.taken()
     return written
+
+
+async def own_copy(visit: Visit, caller: Caller, operation: Operation) -> Operation:
+    """An operation that was sent again and found its name taken: perhaps by what it was sent again for."""
+    taken = operation.problem is not None and operation.problem.code == NAME_TAKEN
+    if operation.state is not State.FAILED or operation.supersedes is None or not taken:
+        return operation
+    try:
+        found = await reconcile(visit, caller, operation)
+    except (MayResend, OutcomeUnknown, Conflict):
+        return operation
+    if isinstance(found, Operation):
+        return found
+    await found.close()
+    return operation
 
 
 async def _report(visit: Visit, results: Results, operation: Operation, extra: Headers) -> Written:

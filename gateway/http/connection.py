@@ -188,8 +188,9 @@ class Connection(RequestHandler):
         left, self._left = self._left + data, b""
         if not data:
             self._feed(Piece(b"", exact=False))
-        while left and not self._over:
-            if self._blocked:
+        while left and not self._close and not self._force_close:
+            # Behind an Upgrade aiohttp waits for the handler's word, which is always to ignore it.
+            if self._upgraded or self._reading_paused or len(self._messages) >= self._max_msg_queue_size:
                 self._left = left
                 if not self._buffer_paused and len(left) >= self._read_bufsize:
                     self._pause_reading_for_buffer()
@@ -219,15 +220,6 @@ class Connection(RequestHandler):
         """Whether aiohttp does not listen any more."""
         return bool(self._close or self._force_close)
 
-    @property
-    def _blocked(self) -> bool:
-        """Whether the parser is to have no more for now."""
-        return bool(
-            self._upgraded  # aiohttp waits for the handler's word; ours is always to ignore it
-            or self._reading_paused
-            or len(self._messages) >= self._max_msg_queue_size
-        )
-
     def _feed(self, piece: Piece) -> None:
         before = self._request_count
         super().data_received(piece.data)
@@ -244,13 +236,13 @@ class Connection(RequestHandler):
         target = self._intake.target if piece.exact else None
         if target is not None:
             message = message._replace(path=target.decode("utf-8", "surrogateescape"))
+            self._messages[-1] = (message, payload)
         if message.upgrade and (message.chunked or not piece.exact):
             # What came behind it in this piece is lost. It is the only kind of which the end is not known.
-            message = message._replace(should_close=True)
-        self._messages[-1] = (message, payload)
-        length = message.headers.get("Content-Length", "")
+            self._messages[-1] = (message._replace(should_close=True), payload)
         self._body = payload
-        self._intake.begun(payload, int(length) if length.isdecimal() and not message.chunked else None)
+        length = "" if message.chunked or payload.is_eof() else message.headers.get("Content-Length", "")
+        self._intake.begun(payload, int(length) if length.isdecimal() else None)
 
     def _malformed(self) -> None:
         """End a body in which something else than a body came; aiohttp would let its reader wait."""

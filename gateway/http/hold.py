@@ -17,14 +17,22 @@ import asyncio
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from gateway import guard, headers, prefer, sameness
+from gateway import events, guard, headers, prefer, sameness
 from gateway.auth import Caller
 from gateway.dialects import Capture, Dialect, canonical_target
-from gateway.errors import KeyReused, MalformedRequest, OutcomeUnknown, Overloaded
+from gateway.errors import (
+    KeyReused,
+    MalformedRequest,
+    NothingSent,
+    OutcomeUnknown,
+    Overloaded,
+    UpstreamUnreachable,
+)
+from gateway.http.answers import Answer
 from gateway.http.conclusion import at_the_bound, conclude, refused
 from gateway.http.forward import forward
 from gateway.http.heartbeat import heartbeat
@@ -32,12 +40,12 @@ from gateway.http.reconcile import MayResend, reconcile
 from gateway.http.responder import Written
 from gateway.http.results import OutOfTime, Results
 from gateway.http.visit import Parts, Visit, new_id, operation_header
-from gateway.model import ACTIVE, Call, Operation, Plan, State
+from gateway.model import ACTIVE, FINISHED, Call, Operation, Plan, State
 from gateway.prefer import Preferences
 from gateway.sameness import Ask, Decision
-from gateway.store import StoreFull
+from gateway.store import Conflict, StoreDown, StoreFull
 from gateway.submission import Submitted
-from gateway.upstream import Outgoing
+from gateway.upstream import Exchange, Outgoing
 
 SMALL = 65_536
 """Bytes up to which the body of a call that only may start an operation is read to find out; those of a move or an
@@ -71,7 +79,10 @@ class Hold:
         if dialect.needs_body(visit.call) is Capture.IF_SMALL:
             return await self._perhaps(visit, dialect)
         async with self._room(visit):
-            await self._promise(visit)
+            try:
+                await self._promise(visit)
+            except UpstreamUnreachable as error:
+                raise NothingSent(error.reason) from error
             body = await visit.captured(self._parts.config.limits.body)
             call = replace(visit.call, body=body)
             plan = dialect.plan(call)
@@ -134,12 +145,22 @@ class Hold:
 
     async def _hold(self, held: Held) -> Written:
         ask, key = self._identify(held)
+        drafts: list[Operation] = []
+
+        def draft() -> Operation:
+            drafts.append(self._draft(held, ask, key))
+            return drafts[-1]
+
         async with heartbeat(held.visit):
             while True:
                 try:
-                    admission = await self._parts.waiting.admit(key, ask, lambda: self._draft(held, ask, key))
+                    admission = await self._parts.waiting.admit(key, ask, draft)
                 except StoreFull:
                     raise Overloaded("active operations") from None
+                except StoreDown:
+                    if drafts:  # a claim that seemed to fail may have been made
+                        self._parts.submission.withdraw(drafts[-1])
+                    raise
                 operation = admission.operation
                 written = await self._by_decision(held, admission.decision, operation, ask, key)
                 if written is not None:
@@ -235,9 +256,37 @@ class Hold:
         if exchange is None:
             return await self._wait(held, submitted.operation)
         if submitted.operation.state is State.UNKNOWN:
-            return await held.visit.relay(exchange, operation_header(operation))
+            return await self._unclear(held, submitted.operation, exchange)
+        if exchange.status == 409 and operation.supersedes is not None:
+            return await self._taken(held, operation, exchange)
         held.visit.record.operation = None
         return await held.visit.relay(exchange)
+
+    async def _unclear(self, held: Held, operation: Operation, exchange: Exchange) -> Written:
+        """Pass on what the upstream said. A 202 that cannot be followed is its caller's to follow, once it has it."""
+        if exchange.status != 202:
+            return await held.visit.relay(exchange, operation_header(operation))
+        held.visit.record.operation = None
+        written = await held.visit.relay(exchange)
+        if await held.visit.responder.taken():
+            with suppress(Conflict, StoreDown):
+                await self._parts.records.apply(operation, events.HandedOver())
+        return written
+
+    async def _taken(self, held: Held, operation: Operation, exchange: Exchange) -> Written:
+        """The name of a call that was sent again is taken: perhaps by what it was sent again for."""
+        body, _ = await exchange.read(self._parts.config.limits.monitor_body)
+        await exchange.close()
+        first = await self._parts.records.store.get(operation.supersedes or "")
+        if first is not None:
+            with suppress(MayResend, OutcomeUnknown, Conflict):
+                found = await reconcile(held.visit, held.caller, first)
+                if isinstance(found, Operation):
+                    return await self._conclude(held, found)
+                await found.close()
+        held.visit.record.operation = None
+        lines = headers.without(headers.for_caller(exchange.headers, chunked=False), {b"content-length"})
+        return await held.visit.reply(Answer(exchange.status, lines, body))
 
     def _keep_credential(self, task: "asyncio.Task[Submitted]", caller: Caller) -> None:
         """A monitor that the upstream hosts itself is asked with the credential the operation was started with."""
@@ -286,6 +335,11 @@ class Hold:
             return await self._start(held, claimed) if claimed is not None else None
         except OutcomeUnknown as error:
             return await held.visit.fail(error, operation)
+        except Conflict:  # another call was faster to find it, and found it for both
+            current = await self._parts.records.store.get(operation.id)
+            if current is None or current.state not in FINISHED:
+                return None
+            return await self._conclude(held, current, replay=True)
         if isinstance(found, Operation):
             return await self._conclude(held, found)
         return await refused(held.visit, found)

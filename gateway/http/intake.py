@@ -68,7 +68,11 @@ class Intake:
 
     def cut(self, data: bytes) -> tuple[Piece, bytes]:
         """The next piece, and the rest."""
-        if self.in_head:
+        if self._body is None or self._body.is_eof():
+            if not self._line and not self._seam:
+                size = data.find(END_OF_HEAD) + len(END_OF_HEAD)
+                if size >= len(END_OF_HEAD) and data[:size].isascii():  # nearly always
+                    return Piece(data[:size], exact=True), data[size:]
             size = self._head_size(data)
             return Piece(self._shown(data[:size]), exact=True), data[size:]
         if self._length is None or self._body is None:

@@ -127,7 +127,7 @@ async def _result(visit: Visit, asked: Asked) -> Written:
     if operation.state in ACTIVE:
         return await at_the_bound(visit, caller, operation, preferences, hop=hop)
     if operation.state in FINISHED and operation.state is not State.FAILED and _forgotten(asked):
-        raise CredentialNeeded
+        return await visit.fail(CredentialNeeded(), operation)
     try:
         return await conclude(visit, caller, operation, until, preferences)
     except OutOfTime:

@@ -31,7 +31,8 @@ class MayResend(Exception):
 async def reconcile(visit: Visit, caller: Caller, operation: Operation) -> Operation | Exchange:
     """The operation, ended by what was found; or the upstream's refusal, to be relayed and closed.
 
-    Raises `MayResend`, or `OutcomeUnknown` (409) where looking does not settle it.
+    Raises `MayResend`, `OutcomeUnknown` (409) where looking does not settle it, `Conflict` where another call was
+    faster to.
     """
     named = operation.plan.named
     if visit.parts.config.operations.resolve_unknown == "report" or named is None:
@@ -69,7 +70,8 @@ def _newer(body: bytes, exchange: Exchange, operation: Operation, now: float) ->
         resource_id = item["id"]
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
-    submitted = operation.submitted_at if operation.submitted_at is not None else operation.created_at
+    sent = (operation.first_sent_at, operation.submitted_at, operation.created_at)
+    submitted = next(moment for moment in sent if moment is not None)
     date = headers.get(exchange.headers, b"date")
     try:
         ahead = parsedate_to_datetime(date.decode("ascii")).timestamp() - now if date else 0.0

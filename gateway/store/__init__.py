@@ -49,7 +49,10 @@ class Store(Protocol):
         """Write over `previous`, provided it still is what is stored. Raises `Conflict`."""
 
     async def discard(self, operation: Operation) -> None:
-        """Forget a record that came to nothing."""
+        """Forget a record that came to nothing, provided it still is exactly this one. Raises `Conflict`.
+
+        Its key goes back to the record that it `supersedes`, if that is still there.
+        """
 
     async def active(self) -> Sequence[Operation]:
         """The records that are active, in no particular order: what a new owner has to go on with."""

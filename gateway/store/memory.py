@@ -86,9 +86,13 @@ class MemoryStore:
         self._put(operation)
 
     async def discard(self, operation: Operation) -> None:
+        if _version(self._look(operation.id)) != _version(operation):
+            raise Conflict
         self._take(operation.id)
         if self._holder.get(operation.key) == operation.id:
             del self._holder[operation.key]
+            if operation.supersedes is not None and self._look(operation.supersedes) is not None:
+                self._holder[operation.key] = operation.supersedes
 
     async def active(self) -> Sequence[Operation]:
         return list(self._active.values())

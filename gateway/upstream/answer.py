@@ -57,6 +57,7 @@ class Answer:
     _opening = b""
     _opened = False
     _barren = 0
+    _trailers = 0
 
     def __init__(self, *, bodiless: bool, max_header: int, on_interim: OnInterim | None = None) -> None:
         """`bodiless`: the request was a HEAD."""
@@ -146,8 +147,12 @@ class Answer:
         self.reason += reason
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if not self.headed:  # else a trailer
+        if not self.headed:
             self._lines.append((name, value))
+            return
+        self._trailers += len(name) + len(value) + 4  # dropped, but not without end
+        if self._trailers > self._max_header:
+            self._refuse("header_too_large", "http_response_trailer_section_size")
 
     def on_headers_complete(self) -> None:
         parser = self._parser

@@ -16,6 +16,7 @@ It must not know what a request means, nor choose connections: see `pool`.
 
 import asyncio
 import select
+import ssl
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
@@ -39,9 +40,6 @@ class Timeouts:
 
 class Keeper(Protocol):
     """Who wants to know what becomes of a connection."""
-
-    def made(self, connection: "Connection") -> None:
-        """It has a socket, which will be closed some day."""
 
     def free(self, connection: "Connection") -> None:
         """It can carry another request."""
@@ -159,7 +157,7 @@ class Connection(asyncio.Protocol):
         self._silence.allow(self._timeouts.reply)
         while self.clogged and not self._lost:
             await self.gate()
-        if not self._sent:
+        if not self._sent and self._answer is not None and not self._answer.headed:
             self._silence.ignore()  # the next silence is the caller's
 
     async def gate(self) -> None:
@@ -204,7 +202,6 @@ class Connection(asyncio.Protocol):
         handle: Any = transport.get_extra_info("socket")
         self._poll = select.poll()
         self._poll.register(handle.fileno(), select.POLLIN)
-        self._keeper.made(self)
 
     def data_received(self, data: bytes) -> None:
         answer = self._answer
@@ -230,7 +227,10 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> None:
         answer = self._answer
         if answer is not None:
-            answer.end()
+            if answer.until_end and not self._goodbye():
+                answer.cut_off()
+            else:
+                answer.end()
         self.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -258,13 +258,23 @@ class Connection(asyncio.Protocol):
 
     # The rest.
 
+    def _goodbye(self) -> bool:
+        """Whether it was the other side that ended it: over TLS a bare FIN may be anybody's, and is told as an end."""
+        tls: Any = None if self._transport is None else self._transport.get_extra_info("ssl_object")
+        if tls is None:
+            return True
+        try:
+            return bool(tls.read(1) == b"")
+        except ssl.SSLError:  # it wants more: no close_notify came
+            return False
+
     def _put(self, data: bytes) -> None:
         if self._transport is not None:
             self._transport.write(data)
 
     def _finish(self, answer: Answer) -> None:
         """The answer is complete: the connection is free for the next request, or of no use any more."""
-        if not self._sent or self._closes or answer.excess or not answer.keep_alive or not self.usable:
+        if not self._sent or self._closes or answer.excess or not answer.keep_alive or not self._flushed():
             self.abort()
             return
         self._answer = None
@@ -272,6 +282,11 @@ class Connection(asyncio.Protocol):
             self._paused = False
             self._transport.resume_reading()
         self._keeper.free(self)
+
+    def _flushed(self) -> bool:
+        """Whether all that was written has left; if not, the answer came early."""
+        transport = self._transport
+        return transport is not None and not transport.is_closing() and not transport.get_write_buffer_size()
 
     def _pause(self) -> None:
         if not self._paused and self._transport is not None:

@@ -82,6 +82,8 @@ class Pool:
 
     async def warm(self, origin: Origin) -> None:
         """Make sure that a connection is up."""
+        if self._closed:
+            raise UpstreamUnreachable("closing")
         connection = self._take(origin, None, look=True)
         if connection is None:
             connection = await self._connect(origin)
@@ -97,9 +99,6 @@ class Pool:
             await self._emptied
 
     # What connections tell.
-
-    def made(self, connection: Connection) -> None:
-        self._live.add(connection)
 
     def free(self, connection: Connection) -> None:
         if self._closed or not connection.usable or self._keep <= 0:
@@ -152,6 +151,8 @@ class Pool:
         if self._closed or not connection.usable:
             connection.abort()
             raise UpstreamUnreachable("closed_at_once")
+        # Here and not when the transport was made: one whose dialling is cancelled may vanish without a word (uvloop).
+        self._live.add(connection)
         return connection
 
     def _answer(self, request: Request, on_interim: OnInterim | None) -> Answer:

@@ -74,7 +74,7 @@ async def _send(connection: Connection, answer: Answer, request: Request, body: 
         else:
             pieces = (piece,)
             left -= len(piece)
-        if not connection.carries(answer):
+        if answer.headed or not connection.carries(answer):
             return
         connection.write(*pieces)
         if left == 0:

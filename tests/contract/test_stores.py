@@ -3,37 +3,57 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import pytest
 from fakes.clock import FakeClock
 from fakes.records import START, operation, running
 
-from gateway.model import FINISHED, Operation, State
+from gateway.model import ACTIVE, FINISHED, Operation, State
 from gateway.store import Conflict, Store, StoreFull
 from gateway.store.memory import KEEP_UNCLEAR, MemoryStore
+from gateway.store.sqlite import SqliteStore
 
 KEEP_FINISHED, KEEP_KEYED, MAX_ACTIVE = 900.0, 86_400.0, 5
 
 Check = Callable[[Store, FakeClock], Awaitable[None]]
 
 
-def memory(clock: FakeClock) -> Store:
+def memory(clock: FakeClock, _: Path) -> Store:
     return MemoryStore(
         now=clock.now, max_active=MAX_ACTIVE, keep_finished=KEEP_FINISHED, keep_keyed=KEEP_KEYED, max_ended=50
     )
 
 
-STORES: dict[str, Callable[[FakeClock], Store]] = {"memory": memory}
+def sqlite(clock: FakeClock, folder: Path, *, keys: tuple[bytes, ...]) -> Store:
+    return SqliteStore(
+        path=folder / "operations.db",
+        now=clock.now,
+        max_active=MAX_ACTIVE,
+        keep_finished=KEEP_FINISHED,
+        keep_keyed=KEEP_KEYED,
+        keys=keys,
+    )
+
+
+STORES: dict[str, Callable[[FakeClock, Path], Store]] = {
+    "memory": memory,
+    "sqlite": partial(sqlite, keys=()),
+    "sqlite, sealed": partial(sqlite, keys=(b"k" * 32,)),
+}
+"""By name, what makes a store; the path is of a directory of its own."""
 
 
 @pytest.fixture(params=STORES, name="check")
-def _check(request: pytest.FixtureRequest) -> Callable[[Check], None]:
+def _check(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Check], None]:
     """Runs a check against a fresh store of each kind."""
 
     def run(body: Check) -> None:
         async def story() -> None:
             clock = FakeClock(START)
-            store = STORES[request.param](clock)
+            store = STORES[request.param](clock, tmp_path)
+            await store.open()
             try:
                 await body(store, clock)
             finally:
@@ -120,8 +140,75 @@ def test_discarding_frees_the_key_but_not_a_successors(check: Runner) -> None:
         await store.discard(first)
         assert (await store.find(first.key), await store.get(first.id)) == (None, None)
         second = await insert(store, replace(operation(2), key=first.key))
-        await store.discard(first)
-        assert await store.find(first.key) == second
+        with pytest.raises(Conflict):
+            await store.discard(first)
+        done = ended(second)
+        await store.save(done, previous=second)
+        third = replace(operation(3), key=first.key)
+        assert await store.claim(third, replaces=done)
+        await store.discard(done)
+        assert await store.get(second.id) is None
+        assert await store.find(first.key) == third
+
+    check(body)
+
+
+def test_only_what_was_read_is_discarded(check: Runner) -> None:
+    async def body(store: Store, clock: FakeClock) -> None:
+        record = await insert(store, operation())
+        moved = replace(record, state=State.SUBMITTING, revision=1)
+        await store.save(moved, previous=record)
+        for other in (record, replace(moved, epoch=2), operation(2)):
+            with pytest.raises(Conflict):
+                await store.discard(other)
+        assert await store.find(record.key) == moved
+        done = ended(moved)
+        await store.save(done, previous=moved)
+        await clock.advance(KEEP_FINISHED + 1)
+        with pytest.raises(Conflict):
+            await store.discard(done)
+
+    check(body)
+
+
+def test_what_was_sent_again_in_vain_gives_the_key_back(check: Runner) -> None:
+    async def body(store: Store, clock: FakeClock) -> None:
+        first = await insert(store, operation(1))
+        unclear = ended(first, State.UNKNOWN)
+        await store.save(unclear, previous=first)
+        for number in (2, 3):
+            again = replace(operation(number), key=first.key, supersedes=first.id)
+            assert await store.claim(again, replaces=unclear)
+            moved = replace(again, state=State.SUBMITTING, revision=1)
+            await store.save(moved, previous=again)
+            await store.discard(moved)
+            assert await store.get(again.id) is None
+            assert await store.find(first.key) == unclear
+        again = replace(operation(4), key=first.key, supersedes=first.id)
+        assert await store.claim(again, replaces=unclear)
+        await clock.advance(KEEP_UNCLEAR + 1)
+        await store.discard(again)
+        assert await store.find(first.key) is None, "that one has expired meanwhile"
+        assert await store.claim(replace(operation(5), key=first.key), replaces=None)
+
+    check(body)
+
+
+def test_a_key_that_has_a_successor_is_not_given_back(check: Runner) -> None:
+    async def body(store: Store, _: FakeClock) -> None:
+        first = await insert(store, operation(1))
+        unclear = ended(first, State.UNKNOWN)
+        await store.save(unclear, previous=first)
+        again = replace(operation(2), key=first.key, supersedes=first.id)
+        assert await store.claim(again, replaces=unclear)
+        lost = ended(again, State.LOST)
+        await store.save(lost, previous=again)
+        last = replace(operation(3), key=first.key, supersedes=again.id)
+        assert await store.claim(last, replaces=lost)
+        await store.discard(lost)
+        assert await store.find(first.key) == last
+        await store.discard(last)
+        assert await store.find(first.key) is None, "what it was sent again for is gone"
 
     check(body)
 
@@ -177,6 +264,29 @@ def test_the_active_are_never_forgotten(check: Runner) -> None:
         record = await insert(store, running())
         await clock.advance(10 * KEEP_KEYED)
         assert await store.find(record.key) == record
+
+    check(body)
+
+
+def test_the_active_are_listed_for_a_new_owner(check: Runner) -> None:
+    async def body(store: Store, _: FakeClock) -> None:
+        records = [await insert(store, operation(1)), await insert(store, running(2))]
+        records.append(await insert(store, operation(3, state=State.SUBMITTING)))
+        gone = await insert(store, running(4))
+        await store.save(ended(gone, State.LOST), previous=gone)
+        listed = await store.active()
+        assert sorted(listed, key=lambda each: each.id) == records
+        assert {each.state for each in listed} == ACTIVE
+
+    check(body)
+
+
+def test_the_secret_stays_the_same(check: Runner) -> None:
+    async def body(store: Store, _: FakeClock) -> None:
+        secret = await store.secret()
+        assert len(secret) == 32
+        await insert(store, running())
+        assert await store.secret() == secret
 
     check(body)
 

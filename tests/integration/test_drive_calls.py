@@ -194,6 +194,7 @@ class TestLookAlikes:
             "reserved",
             "submitting",
             "running",
+            "unknown",
             "rejected",
         ]
 

@@ -1,5 +1,6 @@
 """What a caller sends reaches the upstream byte for byte, but for what a proxy has to change."""
 
+import re
 import string
 
 import pytest
@@ -183,6 +184,32 @@ def test_a_body_that_was_read_for_an_operation_is_passed_on_untouched() -> None:
             method + b" " + path + b" HTTP/1.1\r\nHost: {host}\r\nx-a: 1\r\n" + line + b"X-A: 2\r\n" + VIA
             + b"\r\n" + body,
         )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["a", "%C3%A9", "é", "\udce4"], ids=["plain", "encoded", "raw", "not utf-8"])
+def test_an_operation_gets_what_is_documented_and_nothing_else(name: str) -> None:
+    """Its refusal comes back as any other reply does."""
+    target = f"/v1.0/me/drive/root:/{name}.txt:/copy?".encode("utf-8", "surrogateescape")
+    body = b'{"name": "x"}'
+    line = b"Content-Length: %d\r\n" % len(body)
+    refusal = b'HTTP/1.1 404 Nicht da\r\nx-A: 1\r\nX-a: 2\r\nContent-Length: 12\r\n%b\r\n{"error":{}}'
+
+    async def story(passage: Passage) -> None:
+        caller = await passage.caller()
+        answer = await caller.ask(
+            b"POST " + target + b" HTTP/1.1\r\nHost: g\r\nx-b: 1\r\n" + line + b"X-B: 2\r\n\r\n" + body
+        )
+        assert answer.raw == refusal % VIA
+        got = passage.origin.requests[0]
+        assert (got.target, got.body) == (target, body)
+        kept = [item for item in got.headers if item[0].lower() not in (b"client-request-id", b"prefer")]
+        length = (b"Content-Length", b"%d" % len(body))
+        host = (b"Host", passage.origin.authority)
+        assert kept == [host, (b"x-b", b"1"), length, (b"X-B", b"2"), (b"Via", b"1.1 lro-gateway")]
+        assert got.get_all(b"prefer") == [b"respond-async"]
+        assert re.fullmatch(rb"[0-9a-f-]{36}", got.get(b"client-request-id") or b"")
+
+    passing(story, answering(refusal % b""), loops=SHIPPED)
 
 
 @pytest.mark.parametrize("name", sorted(HOP_BY_HOP - {b"transfer-encoding", b"connection"}))

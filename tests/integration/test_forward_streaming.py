@@ -344,13 +344,13 @@ def test_a_body_that_keeps_coming_is_not_late() -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
         await caller.send(b"PUT /x HTTP/1.1\r\nHost: g\r\nTransfer-Encoding: chunked\r\n\r\n")
-        while loop.time() < began + 0.6:
+        while loop.time() < began + 0.5:
             await caller.send(b"1\r\nx\r\n")
             await turn()
         await caller.send(b"0\r\n\r\n")
         assert (await caller.answer()).body == b"x"
 
-    passing(story, script, limits={"body_read": 0.4})
+    passing(story, script, limits={"body_read": 0.3})
 
 
 def test_an_answer_that_is_not_read_is_cut() -> None:

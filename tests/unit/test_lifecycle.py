@@ -32,7 +32,8 @@ EVENTS: tuple[Event, ...] = (
     events.Declined(),
     events.Unsent(),
     events.Unclear(),
-    events.Forbidden(),
+    events.Untracked(),
+    events.HandedOver(),
     events.Progressed(BUSY, 0.5),
     events.Troubled(Trouble(Ailment.BROKEN), 0.5),
     events.Completed(DONE),
@@ -183,7 +184,7 @@ class TestStories:
         lost = advance(record, event, START + 61.0)
         assert lost.state is State.LOST
         assert lost.problem is not None
-        assert (lost.problem.status, lost.problem.code) == (502, "itemNotFound")
+        assert (lost.problem.status, lost.problem.code) == (502, "operationNotFound")
 
     def test_other_trouble_never_ends_an_operation(self) -> None:
         for ailment in set(Ailment) - {Ailment.MISSING}:

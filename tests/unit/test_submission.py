@@ -158,7 +158,7 @@ def test_the_record_is_submitting_before_the_first_byte_and_running_before_anybo
     play(lambda: World(FakeExchange(202, ACCEPTED)), story)
 
 
-@pytest.mark.parametrize("status", [200, 201, 202, 400, 401, 409, 423, 429, 503, 507])
+@pytest.mark.parametrize("status", [200, 201, 400, 401, 409, 423, 429, 503, 507])
 def test_an_ordinary_reply_is_passed_on_and_the_claim_is_dropped(status: int) -> None:
     async def story(world: World) -> None:
         submitted = await world.send()
@@ -203,14 +203,22 @@ def test_where_nothing_was_sent_the_claim_is_dropped() -> None:
     play(lambda: World(UpstreamUnreachable("connection_refused")), story)
 
 
-def test_a_monitor_at_a_forbidden_address_makes_it_an_ordinary_reply() -> None:
+@pytest.mark.parametrize(("headers", "refused"), [(ACCEPTED, True), ((), False)])
+def test_a_202_that_cannot_be_followed_is_passed_on_and_remembered_until_it_has_arrived(
+    headers: Headers,
+    refused: bool,  # noqa: FBT001 - a parameter of the test's table
+) -> None:
     async def story(world: World) -> None:
         submitted = await world.send()
         assert same(submitted.exchange, world.says)
-        assert await world.stored() is None
         assert world.followed == []
+        stored = await world.stored()
+        assert stored is not None
+        assert (stored.state, stored.monitor) == (State.UNKNOWN, None)
+        await world.records.apply(stored, events.HandedOver())
+        assert await world.stored() is None
 
-    play(lambda: World(FakeExchange(202, ACCEPTED), refused=True), story)
+    play(lambda: World(FakeExchange(202, headers), refused=refused), story)
 
 
 def test_a_bug_leaves_the_outcome_unknown_and_no_connection_open() -> None:

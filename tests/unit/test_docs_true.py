@@ -1,0 +1,249 @@
+"""What the documentation says in its own words about keys, defaults, fields, tables and links is so."""
+
+import io
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from fakes.records import START, operation, running
+
+from gateway.admin import AdminSide
+from gateway.clock import SystemClock
+from gateway.config import Config, parse
+from gateway.config.reference import page as configuration_page
+from gateway.config.shape import AuthMode, Listen
+from gateway.dialects import KNOWN
+from gateway.lifecycle import TRANSITIONS
+from gateway.model import Ailment, Operation, State
+from gateway.prefer import OURS
+from gateway.sameness import Ask, Decision, ReplayRules, decide
+from gateway.store.memory import MemoryStore
+from gateway.telemetry import CallRecord
+from gateway.telemetry.logs import LogObserver, configure
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text("utf-8")
+BEHAVIOUR = (ROOT / "docs/behaviour.md").read_text("utf-8")
+PROSE = [
+    ROOT / name
+    for name in (
+        "README.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        *(
+            f"docs/{name}.md"
+            for name in ("architecture", "behaviour", "clients", "configuration", "simulator")
+        ),
+    )
+]
+
+KEY = re.compile(r"`([a-z]+)\.([a-z_]+)`")
+LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+pages = pytest.mark.parametrize("path", PROSE, ids=lambda path: path.name)
+
+
+def rows(text: str, head: str) -> list[list[str]]:
+    """The cells of the table that begins with this line."""
+    assert text.count(f"{head}\n") == 1, head
+    lines = text.split(f"{head}\n")[1].splitlines()[1:]
+    table = lines[: next(number for number, line in enumerate(lines) if not line.startswith("|"))]
+    assert table
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table]
+
+
+def names(cell: str) -> list[str]:
+    return re.findall("`([^`]+)`", cell)
+
+
+# --- configuration ---------------------------------------------------------------------------------------
+
+
+@pages
+def test_every_key_that_is_named_exists(path: Path) -> None:
+    default = Config.default()
+    sections = {name: getattr(default, name) for name in Config.model_fields}
+    values = {
+        str(getattr(section, key)) for section in sections.values() for key in type(section).model_fields
+    }
+    for section, key in KEY.findall(path.read_text("utf-8")):
+        if section in sections and f"{section}.{key}" not in values:  # `operations.db` is a file
+            assert key in type(sections[section]).model_fields, f"{section}.{key}"
+
+
+def test_the_ten_settings_have_the_defaults_that_the_readme_says() -> None:
+    table = rows(README, "| key | default | change it when |")
+    assert len(table) == 10
+    reference = configuration_page()
+    for key, default, _ in table:
+        assert f"\n| {key} | {default} |" in reference, key
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/clients.md"])
+def test_every_yaml_block_is_a_configuration(name: str) -> None:
+    path = ROOT / name
+    for language, text in BLOCK.findall(path.read_text("utf-8")):
+        if language == "yaml":
+            assert parse(text, file=path.name, environ={}) != Config.default()
+
+
+# --- tables ----------------------------------------------------------------------------------------------
+
+ENDED = START + 60.0
+RULES = ReplayRules(keep_finished=900.0, keep_keyed=86_400.0, replay_grace=0.0)
+RECORDS: dict[str, list[Operation | None]] = {
+    "none, or turned down by Graph": [None, operation(state=State.REJECTED)],
+    "running": [running(), operation(), operation(state=State.SUBMITTING)],
+    "ended, answer never taken": [
+        running(state=state, ended_at=ENDED) for state in (State.RESULT, State.SUCCEEDED, State.FAILED)
+    ],
+    "ended, answer taken": [
+        running(state=state, ended_at=ENDED, delivered_at=ENDED) for state in (State.SUCCEEDED, State.FAILED)
+    ],
+    "outcome unknown, or lost": [
+        running(state=state, ended_at=ENDED) for state in (State.UNKNOWN, State.LOST)
+    ],
+}
+WORDS = {decision.value: decision for decision in Decision} | {"422": Decision.MISMATCH}
+
+
+def test_the_reconnect_table_is_what_is_decided() -> None:
+    table = rows(BEHAVIOUR, "| the operation | with a key | the key, another call | without a key |")
+    assert [row[0] for row in table] == list(RECORDS)
+    for what, with_key, other, without in table:
+        for record in RECORDS[what]:
+            asks = (
+                (with_key, Ask("f", keyed=True)),
+                (other, Ask("g", keyed=True)),
+                (without, Ask("f")),
+            )
+            for cell, ask in asks:
+                kept = replace(record, fingerprint="f", keyed=ask.keyed) if record is not None else None
+                word = re.split("[,;]", cell)[0]
+                assert decide(kept, ask, ENDED + 1, RULES) is WORDS[word], (what, cell)
+
+
+def test_a_call_that_says_that_it_is_a_retry_is_answered_for_180_seconds() -> None:
+    (taken,) = [
+        row[3]
+        for row in rows(BEHAVIOUR, "| the operation | with a key | the key, another call | without a key |")
+        if row[0] == "ended, answer taken"
+    ]
+    seconds = float(re.findall(r"for (\d+) s", taken)[0])
+    record = replace(RECORDS["ended, answer taken"][0] or operation(), fingerprint="f")
+    ask = Ask("f", retry_attempt=True)
+    assert decide(record, ask, ENDED + seconds - 1, RULES) is Decision.REPLAY
+    assert decide(record, ask, ENDED + seconds, RULES) is Decision.START
+
+
+def test_every_preference_is_on_the_page() -> None:
+    said = {names(row[0])[0].partition("=")[0] for row in rows(BEHAVIOUR, "| preference | what it does |")}
+    assert said == {name.decode() for name in OURS}
+
+
+def test_the_fields_of_a_call_are_those_that_are_logged() -> None:
+    out = io.StringIO()
+    record = CallRecord("POST", "/", 0.0, "r", operation="o", relation="join", upstream_status=200)
+    LogObserver(configure(level="info", fmt="json", stream=out)).call_ended(record, 1.0)
+    logged = json.loads(out.getvalue()).keys() - {"event", "level", "timestamp"}
+    said = {name for row in rows(BEHAVIOUR, "| field of `call` | |") for name in names(row[0])}
+    assert said == logged
+
+
+def test_the_fields_of_an_operation_are_those_that_are_listed() -> None:
+    clock = SystemClock()
+    store = MemoryStore(now=clock.now, max_active=1, keep_finished=1.0, keep_keyed=1.0)
+    admin = AdminSide(
+        config=Config.default(),
+        clock=clock,
+        store=store,
+        ready=lambda: None,
+        held=lambda: 0,
+        waiting_for=lambda _: 0,
+    )
+    table = rows(BEHAVIOUR, "| field of an operation | |")
+    assert {name for row in table for name in names(row[0])} == admin._said(running(), START).keys()
+    (trouble,) = [row[1] for row in table if row[0] == "`last_trouble`"]
+    assert set(names(trouble)) == set(Ailment)
+
+
+def test_the_glossary_has_each_word_once() -> None:
+    words = [row[0] for row in rows(README, "| word | |")]
+    assert len(words) == len(set(words))
+    assert {
+        "caller",
+        "call",
+        "reply",
+        "operation",
+        "monitor",
+        "report",
+        "dialect",
+        "outcome",
+        "follower",
+    } <= {*words}
+
+
+# --- limits ----------------------------------------------------------------------------------------------
+
+LIMITS: dict[str, bool] = {
+    "- Operations live in memory.": "sqlite" not in (ROOT / "gateway/app.py").read_text("utf-8").lower(),
+    "- Drive items only.": [dialect.name for dialect in KNOWN] == ["drive"],
+    "- Calls inside `$batch` pass through": not (ROOT / "gateway/http/batch.py").exists(),
+    "- Callers speak plain HTTP/1.1 to it.": "tls" not in Listen.model_fields,
+    "(`auth.mode: passthrough`)": get_args(AuthMode) == ("passthrough",),
+    "- No metrics, no traces, no reload": not (ROOT / "gateway/telemetry/metrics.py").exists(),
+}
+"""What the README says that this release cannot do, and whether that is so."""
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+def test_the_readme_tells_of_a_limit_while_there_is_one(limit: str) -> None:
+    limits = README.split("\n## Limits of this release\n")[1].split("\n## ")[0]
+    assert (limit in limits) == LIMITS[limit], "bring the README's limits up to date, and this table"
+
+
+# --- links and paths -------------------------------------------------------------------------------------
+
+
+def anchors(text: str) -> Iterator[str]:
+    """GitHub's names for the headings of a page."""
+    for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE):
+        yield re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+@pages
+def test_every_link_leads_somewhere(path: Path) -> None:
+    for target, anchor in LINK.findall(path.read_text("utf-8")):
+        there = (path.parent / target).resolve() if target else path
+        assert there.exists(), target
+        assert not anchor or anchor in anchors(there.read_text("utf-8")), f"{target}#{anchor}"
+
+
+@pages
+def test_every_file_that_is_named_is_there(path: Path) -> None:
+    for name in re.findall(r"`((?:gateway|tests|docs|config)/[\w./-]+)`", path.read_text("utf-8")):
+        assert (ROOT / name).exists(), name
+
+
+@pages
+def test_every_name_below_the_package_exists(path: Path) -> None:
+    for name in re.findall(r"`gateway\.([\w.]+)`", path.read_text("utf-8")):
+        head, *rest = name.split(".")
+        if head == "yaml":  # the configuration file of that name
+            continue
+        source = ROOT / "gateway" / head / "__init__.py"
+        source = source if source.exists() else source.parent.with_suffix(".py")
+        assert source.exists(), name
+        for word in rest:
+            known = source.read_text("utf-8")
+            assert re.search(rf"\b{word}\b", known) or (source.parent / f"{word}.py").exists(), name
+
+
+def test_every_state_has_an_arrow() -> None:
+    assert {state for state, _ in TRANSITIONS} | set(TRANSITIONS.values()) == set(State)
