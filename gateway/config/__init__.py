@@ -4,7 +4,7 @@
     syntax      the YAML parser's events, its errors made readable
     document    plain values, with the line and column of each
     sources     values that stand elsewhere: env:NAME, file:PATH
-    kinds, units, addresses, certificates, storage    how a value of each sort is read
+    kinds, units, addresses, certificates    how a value of each sort is read
     shape       every key: default, kind, description
     rules       what two keys must agree on
     load        all of it, in order

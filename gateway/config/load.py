@@ -65,14 +65,7 @@ def parse(text: str, *, file: str, environ: Mapping[str, str]) -> Config:
         raise ConfigError(
             tuple(sorted(document.problems, key=lambda problem: (problem.line, problem.column)))
         )
-    return _placed(config, surroundings)
-
-
-def _placed(config: Config, surroundings: Surroundings) -> Config:
-    """With the path that a store is made at; a default starts at the directory of the file as well."""
-    path = surroundings.directory / config.operations.path
-    operations = config.operations.model_copy(update={"path": path})
-    return config.model_copy(update={"operations": operations})
+    return config
 
 
 def _complain(document: Document, where: Where, kind: str, context: Mapping[str, Any]) -> None:

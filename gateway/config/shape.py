@@ -16,13 +16,12 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from gateway.config.addresses import AllowedHost, Host, HostPort, Url
 from gateway.config.certificates import CertificateFile
 from gateway.config.kinds import Flag, Listed, Whole, Word, unfit
-from gateway.config.storage import EncryptionKey, EncryptionKeys, StoreFile
 from gateway.config.units import DAY, GIB, HOUR, KIB, MIB, MINUTE, Bytes, Seconds
 
 AuthMode = Literal["passthrough"]
 OnTimeout = Literal["redirect", "accepted", "error"]
 Heartbeat = Literal["off", "interim"]
-StoreName = Literal["memory", "sqlite"]
+StoreName = Literal["memory"]
 Reconnect = Literal["identical", "key", "off"]
 ResolveUnknown = Literal["probe", "report"]
 DialectName = Literal["drive"]
@@ -90,7 +89,7 @@ class Listen(Section):
 
 
 class Admin(Section):
-    """Where operators reach the gateway: health, metrics, the list of operations."""
+    """Where operators reach the gateway: health, readiness, the list of operations."""
 
     host: Annotated[str, Host()] = "127.0.0.1"
     """The address of the admin listener. It asks for no credential: keep it on loopback or behind a network
@@ -108,7 +107,7 @@ class Upstream(Section):
     """Scheme, host and port of the API that calls are forwarded to. Callers' credentials go there: with
     http:// they travel in the clear, which is for simulators and loopback alone."""
     ca_file: CaFile | None = None
-    """A file of the certificate authorities to trust upstream, instead of the system's."""
+    """A file of certificate authorities to trust upstream, besides the system's."""
     connect_to: Annotated[str, HostPort()] | None = None
     """Connect here instead of where the name in `base_url` resolves to. That name is still the one in the
     Host header and the one that the certificate must carry; for pods in which graph.microsoft.com is an alias
@@ -145,7 +144,7 @@ class Monitor(Section):
     """Follow monitor URLs that are plain http. For simulators: a monitor URL is a secret, and http shows it
     to the network."""
     ca_file: CaFile | None = None
-    """A file of the certificate authorities to trust for monitors, instead of the system's."""
+    """A file of certificate authorities to trust for monitors, besides the system's."""
 
 
 class Polling(Section):
@@ -162,7 +161,7 @@ class Polling(Section):
     """How long a monitor must keep answering 404 or 410 before its operation counts as lost. The caller then
     gets 502 `operationNotFound`."""
     stalled_after: Annotated[float, Seconds(MILLISECOND, YEAR)] = 10 * MINUTE
-    """How long an operation shows no progress before logs, metrics and lists mark it as stalled. It ends
+    """How long an operation shows no progress before the log and the list of operations mark it as stalled. It ends
     nothing."""
 
 
@@ -189,11 +188,7 @@ class Operations(Section):
 
     store: Annotated[StoreName, Word(StoreName)] = "memory"
     """Where operations are remembered. `memory`: in this process alone, so that a restart forgets them and
-    replicas do not share them. `sqlite`: in the file `operations.path`, which survives the process, however it
-    ends, and belongs to one gateway."""
-    path: Annotated[Path, StoreFile()] = Path("operations.db")
-    """The file of the `sqlite` store. Its directory must be there and on a disk of this machine; three more files
-    stand beside it. Nobody else may read them (mode 0600)."""
+    replicas do not share them."""
     reconnect: Annotated[Reconnect, Word(Reconnect)] = "identical"
     """Which repeated calls reach the operation that is there, instead of starting another. `identical`: those
     with the same Idempotency-Key, or without one the same target and body, of the same caller. `key`: only
@@ -215,10 +210,6 @@ class Operations(Section):
     max_active: Annotated[int, COUNT] = 10_000
     """How many operations may be unfinished at once. Past it a call that would start one gets 503 before
     anything is sent."""
-    encryption_key: Annotated[tuple[EncryptionKey, ...], EncryptionKeys()] | None = None
-    """Encrypts the monitor URLs in the `sqlite` store, which are secrets: 32 bytes in base64, best as a reference.
-    To change it, put the new key before the old one and start the gateway; the old one can go at the next start.
-    `null` leaves them to the file's mode."""
 
 
 class Dialects(Section):
@@ -235,7 +226,7 @@ class Limits(Section):
     held_calls: Annotated[int, COUNT] = 10_000
     """How many calls may be held at once. Past it a call gets 503 before anything is sent."""
     calls_per_caller: Annotated[int, COUNT] | None = None
-    """How many calls one caller may have open at once. Past it that caller gets 503; `null` sets no bound."""
+    """How many calls of one caller may be held at once. Past it that caller gets 503; `null` sets no bound."""
     concurrent_polls: Annotated[int, Whole(1, 10_000)] = 64
     """How many monitors are asked at the same time. Polls past it wait for their turn."""
     body: Annotated[int, Bytes(1, GIB)] = 4 * MIB
@@ -244,8 +235,7 @@ class Limits(Section):
     monitor_body: Annotated[int, Bytes(1, 64 * MIB)] = 256 * KIB
     """The largest answer of a monitor. A longer one counts as transient trouble: it is asked again."""
     header: Annotated[int, Bytes(512, MIB)] = 16 * KIB
-    """The largest header section of a request or an answer. A caller that sends a larger one gets 431; of the
-    upstream it becomes 502."""
+    """The largest header section of a request. A caller that sends a larger one gets 431."""
     connections: Annotated[int, COUNT] = 12_000
     """How many connections of callers may be open at once. Leave room above `limits.held_calls`."""
     header_read: Annotated[float, TIMEOUT] = 10.0

@@ -57,7 +57,7 @@ EVERY_PROBLEM = [
     ),
     "10:3: wait.hartbeat: unknown key; did you mean wait.heartbeat?",
     "11:14: wait.heartbeat: must be one of off, interim, not 'yes'; write one of these",
-    "13:10: operations.store: must be one of memory, sqlite, not 'redis'; write one of these",
+    "13:10: operations.store: must be memory, not 'redis'; write memory",
     "15:3: operations.deadline: must be a duration, not nothing; write 500ms, 55s, 15m, 24h or a number of seconds",
     "16:3: operations.max_interval: unknown key; did you mean polling.max_interval?",
     (

@@ -153,8 +153,6 @@ def test_variable_must_be_text() -> None:
         "monitor: {allowed_hosts: env:SECRET, allow_http: env:SECRET, ca_file: env:SECRET}",
         "monitor: {allowed_hosts: [env:SECRET, env:SECRET]}",
         "dialects: {enabled: [env:SECRET]}",
-        "operations: {store: env:SECRET, encryption_key: env:SECRET}",
-        "operations: {encryption_key: [env:SECRET, env:SECRET]}",
         "upstream: {base_url: env:SECRET, connect_to: env:SECRET}",
         "listen: {host: env:SECRET, public_url: env:SECRET}",
         "tracing: env:SECRET",
