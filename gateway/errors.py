@@ -169,6 +169,10 @@ class NothingSent(GatewayError):
     proxy_error = "destination_unavailable"
     retry_after = 2
 
+    def __init__(self, reason: str = "", *, proxy_error: str | None = None) -> None:
+        super().__init__(reason)
+        self.proxy_word = proxy_error or self.proxy_error
+
 
 class KeyReused(GatewayError):
     """This Idempotency-Key was used before with a different request."""

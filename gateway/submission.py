@@ -109,7 +109,7 @@ class Submission:
             exchange = await self._graph.open(outgoing, max_idle=FRESH)
         except UpstreamUnreachable as error:
             operation = await self._note(operation, events.Unsent())
-            return Submitted(operation, failure=NothingSent(error.reason))
+            return Submitted(operation, failure=NothingSent(error.reason, proxy_error=error.proxy_word))
         except UpstreamError as error:
             operation = await self._note(operation, events.Unclear())
             return Submitted(operation, failure=OutcomeUnknown(error.reason))

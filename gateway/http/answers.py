@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from gateway import guard
-from gateway.errors import DeadlineExceeded, GatewayError, OperationLost, UpstreamError
+from gateway.errors import DeadlineExceeded, GatewayError, NothingSent, OperationLost, UpstreamError
 from gateway.headers import VIA
 from gateway.model import ACTIVE, Headers, Operation, State
 
@@ -43,7 +43,7 @@ class Origin:
 
 def error(failure: GatewayError, origin: Origin, extra: Headers = ()) -> Answer:
     """A Graph-shaped error of the gateway's own."""
-    word = failure.proxy_word if isinstance(failure, UpstreamError) else failure.proxy_error
+    word = failure.proxy_word if isinstance(failure, UpstreamError | NothingSent) else failure.proxy_error
     headers: list[tuple[bytes, bytes]] = [(b"Content-Type", JSON), *_ids(origin), VIA, *extra]
     if word:
         headers.append((b"Proxy-Status", b"lro-gateway; error=" + word.encode()))

@@ -82,7 +82,7 @@ class Hold:
             try:
                 await self._promise(visit)
             except UpstreamUnreachable as error:
-                raise NothingSent(error.reason) from error
+                raise NothingSent(error.reason, proxy_error=error.proxy_word) from error
             body = await visit.captured(self._parts.config.limits.body)
             call = replace(visit.call, body=body)
             plan = dialect.plan(call)

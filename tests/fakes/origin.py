@@ -131,7 +131,8 @@ class Origin:
         self._server.close()
         await self._tasks.cancel()
         for line in self.lines:
-            line.writer.transport.abort()
+            with suppress(AttributeError):  # asyncio's transport has let go of its loop once it is closed
+                line.writer.transport.abort()
         await self._server.wait_closed()
 
     async def until(self, condition: Callable[[], bool]) -> None:
