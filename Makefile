@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format run clean
+.PHONY: help demo test tools check format run clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -22,11 +22,15 @@ demo: $(READY) ## the main job on the bundled Graph simulator, in one terminal, 
 run: $(READY) ## the gateway with config/gateway.yaml
 	$(BIN)/lro-gateway run --config config/gateway.yaml
 
-test: $(READY) ## every test, with coverage
+test: $(READY) tools ## every test, with coverage
 	$(BIN)/python -m coverage erase
 	$(BIN)/pytest --cov --cov-report=
 	$(BIN)/python -m coverage combine --quiet || true
 	$(BIN)/python -m coverage report
+
+tools: # programs that tests use and Python's packages do not bring
+	@command -v curl > /dev/null || (apt-get update -qq && apt-get install -y -qq curl) \
+	  || (echo "make test needs curl: install it with your system's package manager" && false)
 
 check: $(READY) ## format, lint, types and the layer rules
 	$(BIN)/ruff format --check .

@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import shutil
 import signal
 import socket
 import subprocess
@@ -26,8 +25,6 @@ listen: {port: 0}
 admin: {port: 0}
 monitor: {allowed_hosts: [127.0.0.1], allow_private: true, allow_http: true}
 """
-
-needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl here")
 
 Made = tuple[int, dict[str, Any]]
 Client = Callable[[str, str, Mapping[str, str]], Made]
@@ -99,7 +96,7 @@ def by_http_client(base: str, name: str, headers: Mapping[str, str]) -> Made:
         return reply.status, json.loads(reply.read())
 
 
-CLIENTS = [pytest.param(by_curl, marks=needs_curl), by_requests, by_http_client]
+CLIENTS = [by_curl, by_requests, by_http_client]
 
 
 @pytest.mark.parametrize("client", CLIENTS)
@@ -142,7 +139,6 @@ def ask(base: str, method: str, target: str, body: object = None) -> Reply:
 # --- the simulator's own process -------------------------------------------------------------------------
 
 
-@needs_curl
 def test_the_call_that_the_simulator_shows_works_as_shown() -> None:
     with Command("simulate", "--port", "0", "--monitor-port", "0", "--duration", "0") as command:
         shown = command.line("Try ").removeprefix("Try").strip()

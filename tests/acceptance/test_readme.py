@@ -62,9 +62,6 @@ SERVERS = {
 }
 """Commands that go on in a terminal of their own, and what they say when they are ready."""
 
-needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl here")
-
-
 # --- reading the README ----------------------------------------------------------------------------------
 
 
@@ -234,20 +231,17 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
         yield walked
 
 
-@needs_curl
 @pytest.mark.parametrize("beginning", OUTCOMES)
 def test_it_does_what_the_readme_says(walk: Walk, beginning: str) -> None:
     (done,) = [done for step, done in walk.done.items() if step.startswith(beginning)]
     OUTCOMES[beginning](done)
 
 
-@needs_curl
 def test_everything_that_was_run_was_meant_to_be(walk: Walk) -> None:
     assert len(walk.servers) == len(SERVERS)
     assert len(walk.done) == len(OUTCOMES)
 
 
-@needs_curl
 def test_whatever_was_started_stops_cleanly(walk: Walk) -> None:
     simulator, *gateways = walk.servers
     assert [server.stop() for server in (*gateways, simulator)] == [0] * len(SERVERS)
