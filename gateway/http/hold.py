@@ -267,10 +267,12 @@ class Hold:
         if exchange.status != 202:
             return await held.visit.relay(exchange, operation_header(operation))
         held.visit.record.operation = None
-        written = await held.visit.relay(exchange)
-        if await held.visit.responder.taken():
-            with suppress(Conflict, StoreDown):
-                await self._parts.records.apply(operation, events.HandedOver())
+        # whoever comes again meanwhile waits for the verdict
+        async with self._parts.waiting.delivering(operation):
+            written = await held.visit.relay(exchange)
+            if await held.visit.responder.taken():
+                with suppress(Conflict, StoreDown):
+                    await self._parts.records.apply(operation, events.HandedOver())
         return written
 
     async def _taken(self, held: Held, operation: Operation, exchange: Exchange) -> Written:
