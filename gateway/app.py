@@ -237,7 +237,7 @@ class Gateway:
         """Take over what an earlier process left: a POST that may have been sent is of unknown outcome, and what was
         running is followed on.
         """
-        for left in await self.store.active():
+        for left in await self.store.left_behind():
             with suppress(Conflict):  # somebody else was faster to take it
                 taken = await self.records.apply(left, events.TakenOver())
                 if taken.state is State.RESERVED:

@@ -30,7 +30,8 @@ from gateway.upstream import Graph, Outgoing, Timeouts
 LOOPS: tuple[Callable[[], asyncio.AbstractEventLoop], ...] = (asyncio.new_event_loop, uvloop.new_event_loop)
 PATIENCE = 20.0
 """Seconds after which a story is stuck, and not slow."""
-RELAXED = Timeouts(connect=5, reply=5, idle=5)
+RELAXED = Timeouts(connect=60, reply=60, idle=60)
+"""Longer than PATIENCE: what only a time-out would clear up is stuck."""
 CHUNKED = (b"Transfer-Encoding", b"chunked")
 
 

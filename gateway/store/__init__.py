@@ -6,10 +6,13 @@ dialects, decides nothing about sameness, and never removes a record that is sti
 What a record means durably depends on the store; the order of saving before acting is the callers' duty.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from gateway.model import Operation
+
+LEASE = 10.0
+"""Seconds after which a process that has not been heard of counts as gone, and what it owned may be taken over."""
 
 
 class StoreFull(Exception):
@@ -25,7 +28,12 @@ class StoreDown(Exception):
 
 
 class Store(Protocol):
-    """Remembers operations. Every method may raise `StoreDown`; nothing was written then, as far as it can know."""
+    """Remembers operations. Every method that awaits may raise `StoreDown`; nothing was written then, as far as it can
+    know.
+    """
+
+    shared: bool
+    """Whether other processes may use it at the same time."""
 
     async def open(self) -> None:
         """Get ready; to be called once, before anything else. Raises `StoreDown` with what to do about it."""
@@ -54,8 +62,25 @@ class Store(Protocol):
         Its key goes back to the record that it `supersedes`, if that is still there.
         """
 
-    async def active(self) -> Sequence[Operation]:
-        """The records that are active, in no particular order: what a new owner has to go on with."""
+    async def left_behind(self) -> Sequence[Operation]:
+        """The active records whose owner is gone, in no particular order. Whoever goes on with one writes `TakenOver`
+        over it first. The owner of a record is the process that wrote it last.
+
+        In a store of one process those are all that are active: to be asked once, before there are callers. A shared
+        store knows by a lease who is gone, and is asked again every `LEASE` seconds or so.
+        """
+
+    def surely_ours(self) -> bool:
+        """Whether what this process owns is its own beyond doubt: False once its lease is so old that another process
+        may be about to take over. Does not ask the medium, so it may be asked right before a byte is sent.
+        """
+
+    def watch(self, heard: Callable[[str | None], None]) -> None:
+        """From now on call `heard` with the id of each record that another process ended, discarded or noted a
+        delivery of; with None where some may have been missed, so that all that matter have to be looked at.
+
+        Called on the event loop; must not raise. To be asked before `open`.
+        """
 
     async def all(self) -> Sequence[Operation]:
         """Every record, the newest first."""

@@ -23,6 +23,8 @@ KEEP_UNCLEAR = 86_400.0
 class MemoryStore:
     """Records in dictionaries, the ended ones in a cache with a time to live."""
 
+    shared = False
+
     def __init__(
         self,
         *,
@@ -94,8 +96,14 @@ class MemoryStore:
             if operation.supersedes is not None and self._look(operation.supersedes) is not None:
                 self._holder[operation.key] = operation.supersedes
 
-    async def active(self) -> Sequence[Operation]:
+    async def left_behind(self) -> Sequence[Operation]:
         return list(self._active.values())
+
+    def surely_ours(self) -> bool:
+        return True
+
+    def watch(self, heard: Callable[[str | None], None]) -> None:
+        """Nobody else writes here."""
 
     async def all(self) -> Sequence[Operation]:
         self._sweep()

@@ -39,6 +39,8 @@ from gateway.store.writer import Weight, Writer
 class SqliteStore:
     """Records in one file."""
 
+    shared = False
+
     def __init__(
         self,
         *,
@@ -106,8 +108,14 @@ class SqliteStore:
     async def discard(self, operation: Operation) -> None:
         await self._writer.put(Weight.DURABLE, lambda connection: self._table.discard(connection, operation))
 
-    async def active(self) -> Sequence[Operation]:
+    async def left_behind(self) -> Sequence[Operation]:
         return await self._readable(active=True)
+
+    def surely_ours(self) -> bool:
+        return True  # the file is locked
+
+    def watch(self, heard: Callable[[str | None], None]) -> None:
+        """Nobody else writes here."""
 
     async def all(self) -> Sequence[Operation]:
         return await self._readable(active=False)

@@ -274,7 +274,7 @@ def test_the_active_are_listed_for_a_new_owner(check: Runner) -> None:
         records.append(await insert(store, operation(3, state=State.SUBMITTING)))
         gone = await insert(store, running(4))
         await store.save(ended(gone, State.LOST), previous=gone)
-        listed = await store.active()
+        listed = await store.left_behind()
         assert sorted(listed, key=lambda each: each.id) == records
         assert {each.state for each in listed} == ACTIVE
 

@@ -64,7 +64,7 @@ def test_everything_is_there_again(path: Path) -> None:
             assert await store.secret() == secret
             assert await store.find(first.key) == second
             assert await store.get(first.id) == done, "replaced, but not forgotten"
-            assert sorted(await store.active(), key=lambda each: each.id) == [second, third]
+            assert sorted(await store.left_behind(), key=lambda each: each.id) == [second, third]
             assert len(await store.all()) == 3
             assert not await store.claim(replace(operation(4), key=third.key), replaces=None)
 
@@ -124,7 +124,7 @@ def test_what_was_acknowledged_survives_kill_9(path: Path, acknowledged: int) ->
                 found = await store.find(operation(number).key)
                 assert found is not None
                 assert found.revision >= revision, "newer is what was written and not yet told"
-            assert len(await store.active()) >= len(promised)
+            assert len(await store.left_behind()) >= len(promised)
 
     asyncio.run(story())
 
@@ -267,7 +267,7 @@ def test_room_is_counted_right_whatever_happened(path: Path) -> None:
             four = await insert(store, operation(4))
             late = replace(lost, state=State.RUNNING, ended_at=None, revision=2)
             await store.save(late, previous=lost)
-            assert {each.id for each in await store.active()} == {two.id, late.id, four.id}, (
+            assert {each.id for each in await store.left_behind()} == {two.id, late.id, four.id}, (
                 "evidence needs no room"
             )
             with pytest.raises(StoreFull):

@@ -298,7 +298,7 @@ def test_a_newer_record_answers_for_its_key_and_is_kept_for_ever(path: Path) -> 
                 ):
                     await work
             for _ in range(2):
-                assert await store.all() == await store.active() == [running(2)]
+                assert await store.all() == await store.left_behind() == [running(2)]
             await store._writer.do(Weight.DURABLE, store._table.purge)
             assert await store.get(running(2).id) == running(2), "the others are as they were"
 
@@ -418,6 +418,6 @@ def test_a_monitor_that_was_moved_to_another_row_is_told(path: Path) -> None:
         async with opened(path, keys=(NEW,)) as store:
             with pytest.raises(RecordUnreadable, match="belongs elsewhere"):
                 await store.get(mine.id)
-            assert await store.active() == [theirs]
+            assert await store.left_behind() == [theirs]
 
     asyncio.run(story())

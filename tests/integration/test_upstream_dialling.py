@@ -20,7 +20,8 @@ from fakes.clock import FakeClock
 
 from gateway.errors import UpstreamBroken, UpstreamUnreachable
 from gateway.tasks import Tasks
-from gateway.upstream import Exchange, Graph, Outgoing, Resolver, Timeouts
+from gateway.upstream import Exchange, Graph, Outgoing, Resolver, Timeouts, dial
+from gateway.upstream.addresses import Address
 from gateway.upstream.dial import client_tls, system_resolver
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -115,7 +116,7 @@ async def listening(serve: Serve = answer, tls: ssl.SSLContext | None = None) ->
         writers.append(writer)
         tasks.start("serve", guarded(reader, writer))
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
+    server = await asyncio.start_server(connected, "0.0.0.0", 0, ssl=tls)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
@@ -142,7 +143,7 @@ async def ask(
         base_url=base_url,
         connect_to=connect_to,
         ca_file=ca_file,
-        timeouts=Timeouts(connect=connect, reply=5, idle=5),
+        timeouts=Timeouts(connect=connect, reply=60, idle=60),
         clock=FakeClock(),
         tasks=tasks,
         max_header=4096,
@@ -251,6 +252,35 @@ def test_the_next_address_is_tried() -> None:
                 ("127.0.0.1", "127.0.0.2", "::1"),
             ):
                 assert await ask(f"http://name.example:{port}", resolve=resolving(*addresses)) == b"ok"
+
+    playing(work)
+
+
+def test_those_that_lose_the_race_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dial, "HEAD_START", 0)
+    opened: list[socket.socket] = []
+    together: list[asyncio.Future[None]] = []
+
+    async def connected(address: Address, port: int) -> socket.socket:
+        """All of them are through in the same turn of the loop."""
+        sock = socket.create_connection((str(address), port))
+        sock.setblocking(False)
+        opened.append(sock)
+        if len(opened) == 3:
+            together[0].set_result(None)
+        await together[0]
+        return sock
+
+    monkeypatch.setattr(dial, "_connected", connected)
+
+    async def work() -> None:
+        opened.clear()
+        together[:] = [asyncio.get_running_loop().create_future()]
+        async with listening() as port:
+            resolve = resolving("127.0.0.1", "::ffff:127.0.0.1", "127.0.0.2")
+            assert await ask(f"http://name.example:{port}", resolve=resolve) == b"ok"
+            await turn()
+            assert [sock.fileno() for sock in opened] == [-1] * 3
 
     playing(work)
 

@@ -9,6 +9,7 @@ from fakes.origin import Line, Script, answering, closing
 from gateway.errors import UpstreamBroken, UpstreamMalformed, UpstreamSilent
 from gateway.model import Headers
 from gateway.upstream import Timeouts
+from gateway.upstream.connection import HIGH_WATER
 
 OK = b"HTTP/1.1 200 OK\r\n"
 EMPTY = OK + b"Content-Length: 0\r\n\r\n"
@@ -211,6 +212,26 @@ def test_a_slow_reader_slows_the_upstream_down() -> None:
         assert exchange.complete
 
     running(story, script, timeouts=Timeouts(connect=5, reply=5, idle=0.2))
+
+
+def test_silence_after_a_pause() -> None:
+    """The bound runs again once the reader has caught up, though nothing more comes: the last byte was one too many."""
+    size = HIGH_WATER + 1
+
+    async def story(errand: Errand) -> None:
+        exchange = await errand.graph.open(errand.request())
+        await passed(0.2)
+        got = 0
+        with pytest.raises(UpstreamSilent):
+            async for chunk in exchange.chunks():
+                got += len(chunk)
+        assert got == size
+
+    running(
+        story,
+        saying(OK + b"Content-Length: %d\r\n\r\n" % (size + 1) + bytes(size)),
+        timeouts=Timeouts(connect=5, reply=5, idle=0.1),
+    )
 
 
 def test_reading_up_to_a_limit() -> None:

@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator, Coroutine, Sequence
 from typing import Any
 
 import pytest
-from errand import CHUNKED, Errand, playing, running, turn
+from errand import CHUNKED, RELAXED, Errand, playing, running, turn
 from fakes.clock import FakeClock
 from fakes.origin import Line, Origin
 
 from gateway.errors import UpstreamBroken
 from gateway.tasks import Tasks
-from gateway.upstream import Graph, Timeouts
+from gateway.upstream import Graph
 
 BEGUN = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nx"
 
@@ -117,7 +117,7 @@ def test_waiting_for_a_name_or_an_address() -> None:
             for resolve in (never, black_hole):
                 graph = Graph(
                     base_url=f"http://name.example:{origin.port}",
-                    timeouts=Timeouts(connect=5, reply=5, idle=5),
+                    timeouts=RELAXED,
                     clock=clock,
                     tasks=tasks,
                     max_header=4096,

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
-from errand import playing, turn
+from errand import RELAXED, playing, turn
 from fakes.clock import FakeClock
 from fakes.origin import Line, Origin, Script, answering
 
@@ -30,7 +30,6 @@ from gateway.upstream import (
 from gateway.upstream.dial import system_resolver
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
-RELAXED = Timeouts(connect=5, reply=5, idle=5)
 PRIVATE = AddressPolicy(allow_private=True)
 
 

@@ -301,6 +301,23 @@ def test_an_end_that_nobody_told_us_of_yet_does_not_cost_a_post() -> None:
     playing(work)
 
 
+def test_a_second_attempt_that_finds_nobody_says_that_something_was_sent() -> None:
+    async def script(line: Line) -> None:
+        await line.request()
+        await line.send(OK)
+        await line.request()
+        assert line.origin._server is not None
+        line.origin._server.close()  # nobody listens any more
+
+    async def story(errand: Errand) -> None:
+        await errand.ask()
+        with pytest.raises(UpstreamBroken) as caught:
+            await errand.ask()
+        assert caught.value.sent
+
+    running(story, script)
+
+
 # --- the end -------------------------------------------------------------------------------------------------
 
 

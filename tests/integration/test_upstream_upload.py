@@ -178,13 +178,14 @@ def test_a_slow_upstream_slows_the_body_down() -> None:
 
 
 def test_a_slow_caller_is_not_the_upstreams_silence() -> None:
-    async def slow() -> AsyncIterator[bytes]:
-        yield b"hel"
+    async def slow(size: int) -> AsyncIterator[bytes]:
+        yield bytes(size)  # enough of it to wait for the upstream, then the upstream waits for us
         await passed(0.25)
         yield b"lo"
 
     async def story(errand: Errand) -> None:
-        assert await errand.ask("PUT", "/", length(5), body=slow()) == (200, b"ok")
+        for size in (3, 16 * 1024 * 1024):
+            assert await errand.ask("PUT", "/", length(size + 2), body=slow(size)) == (200, b"ok")
 
     running(story, answering(OK), timeouts=Timeouts(connect=5, reply=0.1, idle=5))
 

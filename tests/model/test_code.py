@@ -79,7 +79,7 @@ class TestStart:
 
         async def story(stage: Stage) -> None:
             starting = Gateway(stage.gateway.config, SystemClock(), [Remembering()])
-            listen, active = starting._listen, starting.store.active
+            listen, left = starting._listen, starting.store.left_behind
             sent: list[Awaitable[tuple[Answer]]] = []
 
             async def listening(what: str, where: Address) -> Address:
@@ -95,12 +95,12 @@ class TestStart:
             async def listing() -> Sequence[Operation]:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(0.5):
-                        while State.SUBMITTING not in [row.state for row in await active()]:
+                        while State.SUBMITTING not in [row.state for row in await left()]:
                             await stage.gateway.clock.sleep(0.005)
-                return await active()
+                return await left()
 
             monkeypatch.setattr(starting, "_listen", listening)
-            monkeypatch.setattr(starting.store, "active", listing)
+            monkeypatch.setattr(starting.store, "left_behind", listing)
             await starting.start()
             (answer,) = await sent[0]
             await starting.stop()
