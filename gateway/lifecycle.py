@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar, assert_never
 
 from gateway import pacing
+from gateway.dialects import address
 from gateway.errors import DeadlineExceeded, OperationLost
 from gateway.events import (
     Accepted,
@@ -192,6 +193,7 @@ def advance(operation: Operation, event: Event, now: float, *, polling: pacing.P
                 advanced_at=now,
                 ended_at=None,
                 request_ids=event.request_ids,
+                plan=event.receipt.plan or operation.plan,
                 monitor=event.receipt.monitor,
                 monitor_credential=event.receipt.credential,
                 next_poll_at=now + first,
@@ -208,7 +210,8 @@ def advance(operation: Operation, event: Event, now: float, *, polling: pacing.P
             )
         case TakenOver():
             ended_at = now if state is State.UNKNOWN else operation.ended_at
-            return replace(moved, epoch=operation.epoch + 1, ended_at=ended_at)
+            next_poll_at = _not_put_off(operation, now) if state is State.RUNNING else None
+            return replace(moved, epoch=operation.epoch + 1, ended_at=ended_at, next_poll_at=next_poll_at)
         case Unclear() | Untracked():
             return replace(
                 moved, ended_at=now, request_ids=event.request_ids, monitor=None, next_poll_at=None
@@ -252,7 +255,9 @@ def advance(operation: Operation, event: Event, now: float, *, polling: pacing.P
                 reconciled=True,
                 problem=None,
             )
-        case Declined() | Unsent() | HandedOver() | Fetched():
+        case Fetched():
+            return replace(moved, fetched_at=now)
+        case Declined() | Unsent() | HandedOver():
             return moved
     assert_never(event)
 
@@ -298,8 +303,12 @@ def _progressed(operation: Operation, event: Progressed, now: float, polling: pa
         chance=event.chance,
     )
     changed = rose or report.status != operation.last_status
+    monitor = operation.monitor
+    if report.moved is not None:
+        monitor = address.moved(_given(monitor), report.moved)
     return replace(
         _polled(operation, now),
+        monitor=monitor,
         last_status=report.status,
         percent=report.percent if report.percent is not None else operation.percent,
         samples=samples,
@@ -329,6 +338,14 @@ def _troubled(operation: Operation, event: Troubled, now: float, polling: pacing
         missing_since=since if missing else None,
         next_poll_at=now + delay,
     )
+
+
+def _not_put_off(operation: Operation, now: float) -> float | None:
+    """When the next poll is due for a new owner, whose clock may be behind the one that wrote the record."""
+    since = operation.last_heard_at if operation.last_heard_at is not None else operation.accepted_at
+    if operation.next_poll_at is None or since is None:
+        return operation.next_poll_at
+    return min(operation.next_poll_at, now + max(0.0, operation.next_poll_at - since))
 
 
 def _ended_badly(operation: Operation, now: float, error: OperationLost | DeadlineExceeded) -> Operation:

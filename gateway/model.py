@@ -64,12 +64,22 @@ class Plan:
     """Prefix that a resource id completes to the result's target: `/v1.0/me/drive/items/`."""
     named: str | None = None
     """The result's target by path, where its name is certain (a name was given, and no renaming asked for)."""
+    into: str | None = None
+    """Prefix that the source's own name completes to the result's target, where the result keeps that name."""
     unique: bool = False
     """Whether Graph itself refuses a second result of the same name (`conflictBehavior` is `fail`)."""
+    repeatable: bool = False
+    """Whether asking for it a second time changes nothing more: a move to where it is already, the same label."""
     result_query: str = ""
     """`$select`/`$expand` of the call, raw, to be applied to the final GET as well."""
     prefer: bytes | None = None
     """A preference that this operation wants upstream: `respond-async`."""
+    inside: bool = False
+    """Whether the result is inside the operation: the final GET then asks the monitor, which the upstream hosts."""
+    way: int = 0
+    """Which of its dialect's ways to begin the reply took, where there are several."""
+    promised: str | None = None
+    """The target that the reply to the call named in its `Location`, where that is not the monitor's business."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +92,8 @@ class Receipt:
     """Whether the monitor takes the caller's credential (Graph-hosted ones do)."""
     resource: str | None = None
     """The finished item's target, where the monitor URL already named it."""
+    plan: Plan | None = None
+    """The plan, where the reply says more about the operation than the call did."""
 
 
 class Progress(StrEnum):
@@ -121,6 +133,8 @@ class Report:
     """The JSON text of the final report; empty while running."""
     retry_after: float | None = None
     """Seconds the monitor asked us to stay away."""
+    moved: str | None = field(default=None, repr=False)
+    """The address that the monitor gives as its own, as it stands; it may be the one it had."""
 
 
 class Ailment(StrEnum):
@@ -131,6 +145,8 @@ class Ailment(StrEnum):
     BROKEN = "broken"
     THROTTLED = "throttled"
     UNAUTHORISED = "unauthorised"
+    NO_CREDENTIAL = "no_credential"
+    """The monitor wants a credential and none is here: whose operation it is has to come back."""
     SERVER_ERROR = "server_error"
     MISSING = "missing"
     GARBAGE = "garbage"
@@ -208,6 +224,8 @@ class Operation:
     submitted_at: float | None = None
     accepted_at: float | None = None
     ended_at: float | None = None
+    fetched_at: float | None = None
+    """When its result was first handed out: since then an answer may be on its way."""
     delivered_at: float | None = None
     request_ids: Headers = ()
     """`request-id` and `client-request-id` of the first POST's reply; support asks for them."""

@@ -2,22 +2,31 @@
 
 Rules: `apply` computes the next record, stores it over the one it was computed from, and only then tells the
 observers and whoever waits. Where the store says that somebody else was faster, nothing happens here.
+
+Writing takes time, and a caller may leave in the middle of it: whoever acts for a caller uses `settle`, whose work is
+done to its end by a task of its own, so that nothing is ever stored that nobody here was told of.
 """
 
+import asyncio
 from collections.abc import Callable
 
-from gateway import events, lifecycle, pacing
+from gateway import crashpoints, events, lifecycle, pacing
 from gateway.clock import Clock
-from gateway.model import Operation, State
-from gateway.store import Store
+from gateway.model import ACTIVE, FINISHED, Operation, State
+from gateway.store import Conflict, Store, StoreDown
+from gateway.tasks import Tasks
 from gateway.telemetry import Observer
 
 
 class Records:
     """The store, with the lifecycle in front of it and the listeners behind."""
 
-    def __init__(self, store: Store, clock: Clock, observer: Observer, polling: pacing.Polling) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, observer: Observer, polling: pacing.Polling, tasks: Tasks
+    ) -> None:
+        """`tasks`: those that stopping waits for."""
         self.store = store
+        self.tasks = tasks
         self.polling = polling
         self._clock = clock
         self._observer = observer
@@ -37,8 +46,24 @@ class Records:
             await self.store.discard(operation)
         else:
             await self.store.save(moved, previous=operation)
+        if operation.state in ACTIVE and moved.state in FINISHED:
+            crashpoints.reach("after_result_durable")
         self._tell(operation, moved)
         return moved
+
+    async def settle(self, operation: Operation, event: events.Event) -> Operation:
+        """As `apply`, for one that may be cancelled: what was begun is done, and told, all the same."""
+
+        async def work() -> Operation | Conflict | StoreDown:
+            try:
+                return await self.apply(operation, event)
+            except (Conflict, StoreDown) as error:
+                return error
+
+        done = await asyncio.shield(self.tasks.start(f"store {operation.id}", work()))
+        if isinstance(done, Exception):
+            raise done
+        return done
 
     async def claim(self, operation: Operation, *, replaces: Operation | None) -> bool:
         """Insert a new record; see `Store.claim`."""

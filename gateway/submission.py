@@ -15,13 +15,15 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from gateway import events, headers, lifecycle
+from gateway import crashpoints, events, headers, lifecycle
 from gateway.asking import Asking
+from gateway.auth.cookies import Cookies
 from gateway.clock import Clock
 from gateway.dialects import Dialect, retry_after
 from gateway.dialects.monitor_url import MonitorRules
 from gateway.errors import (
     AddressRefused,
+    CredentialError,
     GatewayError,
     NothingSent,
     OutcomeUnknown,
@@ -68,7 +70,7 @@ class Submitted:
     operation: Operation
     exchange: Exchange | None = None
     failure: GatewayError | None = None
-    """`NothingSent` (the claim was dropped) or `OutcomeUnknown`."""
+    """`NothingSent` or `CredentialError` (the claim was dropped), or `OutcomeUnknown`."""
 
 
 class Submission:
@@ -79,6 +81,7 @@ class Submission:
         *,
         graph: GraphClient,
         asking: Asking,
+        cookies: Cookies,
         records: Records,
         follower: Follower,
         rules: MonitorRules,
@@ -89,6 +92,7 @@ class Submission:
     ) -> None:
         self._graph = graph
         self._asking = asking
+        self._cookies = cookies
         self._records = records
         self._follower = follower
         self.rules = rules
@@ -97,19 +101,32 @@ class Submission:
         self._tasks = tasks
         self._observer = observer
 
-    async def send(self, operation: Operation, call: Call, dialect: Dialect, outgoing: Outgoing) -> Submitted:
-        """Send the POST of a `reserved` operation."""
+    async def send(
+        self,
+        operation: Operation,
+        call: Call,
+        dialect: Dialect,
+        outgoing: Outgoing,
+        via: GraphClient | None = None,
+    ) -> Submitted:
+        """Send the POST of a `reserved` operation; `via` stands in for the upstream where it travels with others."""
+        permit = self._records.store.tenure()
         try:
             operation = await self._records.apply(operation, events.Sending())
         except StoreDown as error:
             self._observer.event("store_down", reason=str(error))
             self.withdraw(operation)
             return Submitted(operation, failure=StoreUnavailable("not durable"))
+        crashpoints.reach("after_writeahead")
+        permitted = replace(outgoing, permit=permit)
         try:
-            exchange = await self._graph.open(outgoing, max_idle=FRESH)
+            exchange = await (via or self._graph).open(permitted, max_idle=FRESH)
         except UpstreamUnreachable as error:
             operation = await self._note(operation, events.Unsent())
             return Submitted(operation, failure=NothingSent(error.reason, proxy_error=error.proxy_word))
+        except CredentialError as error:  # no token: nothing was sent, or a 401 was the answer
+            event = events.Declined() if error.answered else events.Unsent()
+            return Submitted(await self._note(operation, event), failure=error)
         except UpstreamError as error:
             operation = await self._note(operation, events.Unclear())
             return Submitted(operation, failure=OutcomeUnknown(error.reason))
@@ -148,7 +165,11 @@ class Submission:
             operation = await self._note(operation, events.Unclear(headers.request_ids(exchange.headers)))
             return Submitted(operation, exchange)
         try:
-            reply = Reply(exchange.status, exchange.headers)
+            reply = await self._seen(dialect, exchange)
+        except UpstreamError as error:  # it may name a monitor in what did not come
+            operation = await self._note(operation, events.Unclear(headers.request_ids(exchange.headers)))
+            return Submitted(operation, failure=OutcomeUnknown(error.reason))
+        try:
             receipt = dialect.receipt(operation.plan, call, reply, self.rules)
         except Exception:
             await self._give_up(operation)
@@ -156,15 +177,28 @@ class Submission:
         if receipt is None:
             ids = headers.request_ids(exchange.headers)
             untracked = exchange.status == 202
+            if untracked:
+                self._observer.event("operation_untracked", dialect=dialect.name)
             event = events.Untracked(ids) if untracked else events.Declined()
             return Submitted(await self._note(operation, event), exchange)
+        crashpoints.reach("after_202")
+        origin = self.rules.upstream_origin.rstrip("/")
+        self._cookies.heard(operation.id, origin + call.target, exchange.headers)
         operation = await self._note(operation, self._event(operation, receipt, exchange, dialect))
+        crashpoints.reach("after_running_durable")
         if not await self._may_connect(receipt):
             ids = headers.request_ids(exchange.headers)
             return Submitted(await self._note(operation, events.Untracked(ids)), exchange)
         self._follower.follow(operation)
         await self._drop(exchange)
         return Submitted(operation)
+
+    async def _seen(self, dialect: Dialect, exchange: Exchange) -> Reply:
+        """The reply, with its body where the dialect has to look into it."""
+        if exchange.status not in dialect.peeks:
+            return Reply(exchange.status, exchange.headers)
+        body, oversized = await exchange.peek(self._asking.max_body)
+        return Reply(exchange.status, exchange.headers, body, oversized)
 
     async def _give_up(self, operation: Operation) -> None:
         """We were stopped, or ran into a bug, with the POST on its way: nobody will learn what becomes of it."""

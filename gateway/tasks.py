@@ -10,6 +10,9 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+ASK_AGAIN = 1.0
+"""Seconds that a task has to end after it was cancelled, before it is cancelled once more."""
+
 
 class Tasks:
     """Starts, names and keeps tasks."""
@@ -45,8 +48,11 @@ class Tasks:
             await asyncio.wait(self._kept)
 
     async def cancel(self) -> None:
-        """Cancel what is left and wait for it to end."""
+        """Cancel what is left and wait for it to end.
+
+        Again and again: before Python 3.12 `asyncio.wait_for`, which libraries use, may swallow a cancellation.
+        """
         while self._kept:
             for task in self._kept:
                 task.cancel()
-            await asyncio.wait(self._kept)
+            await asyncio.wait(self._kept, timeout=ASK_AGAIN)

@@ -70,16 +70,18 @@ class Store(Protocol):
         store knows by a lease who is gone, and is asked again every `LEASE` seconds or so.
         """
 
-    def surely_ours(self) -> bool:
-        """Whether what this process owns is its own beyond doubt: False once its lease is so old that another process
-        may be about to take over. Does not ask the medium, so it may be asked right before a byte is sent.
+    def tenure(self) -> Callable[[], bool]:
+        """A question to be asked later, right before a byte is sent: whether what this process owned when `tenure` was
+        called has been its own beyond doubt ever since. It does not ask the medium.
+
+        No, once a lease was so old in between that another process may have taken over, even if it is renewed by now.
         """
 
     def watch(self, heard: Callable[[str | None], None]) -> None:
         """From now on call `heard` with the id of each record that another process ended, discarded or noted a
         delivery of; with None where some may have been missed, so that all that matter have to be looked at.
 
-        Called on the event loop; must not raise. To be asked before `open`.
+        Called on the event loop; must not raise.
         """
 
     async def all(self) -> Sequence[Operation]:

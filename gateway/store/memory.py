@@ -1,13 +1,15 @@
 """The memory store: what this process remembers, and no longer than it lives.
 
 Rules: active operations are kept until they end. Ended ones are kept for as long as the replay table can ask for
-them (`keep_finished`, or `keep_keyed` for those that a caller named; a day for those whose outcome is not known),
-in a cache with a bound of its own that forgets the least recently used first. No method awaits anything, so each
-is atomic on the event loop.
+them (`keep_finished`, or `keep_keyed` for those that a caller named; a day for those whose outcome is not known). There is
+a bound on those: past it the least recently used are forgotten of which nobody can want anything but a replay of what
+he has, and where that is not enough nothing new is begun, for what is forgotten early may be copied twice. No method
+awaits anything, so each is atomic on the event loop.
 
 What it must not do: promise anything across a restart.
 """
 
+import math
 import secrets
 from collections.abc import Callable, Sequence
 
@@ -40,9 +42,13 @@ class MemoryStore:
         self._keep_keyed = keep_keyed
         self._secret = secrets.token_bytes(32)
         self._active: dict[str, Operation] = {}
+        self._max_ended = max_ended or 10 * max_active
         self._ended: TLRUCache[str, Operation] = TLRUCache(
-            maxsize=max_ended or 10 * max_active, ttu=self._expires_at, timer=now
+            maxsize=self._max_ended, ttu=self._expires_at, timer=now
         )
+        """Delivered to a caller."""
+        self._owed: TLRUCache[str, Operation] = TLRUCache(maxsize=math.inf, ttu=self._expires_at, timer=now)
+        """The others: not delivered, or not clear how they ended."""
         self._holder: dict[str, str] = {}
         """Dedupe key to the id that answers for it; entries of expired records are dropped when met."""
 
@@ -71,12 +77,12 @@ class MemoryStore:
         return self._look(operation_id)
 
     def _look(self, operation_id: str) -> Operation | None:
-        return self._active.get(operation_id) or self._ended.get(operation_id)
+        return self._active.get(operation_id) or self._owed.get(operation_id) or self._ended.get(operation_id)
 
     async def claim(self, operation: Operation, *, replaces: Operation | None) -> bool:
         if _version(await self.find(operation.key)) != _version(replaces):
             return False
-        if len(self._active) >= self._max_active:
+        if len(self._active) >= self._max_active or len(self._owed) >= self._max_ended:
             raise StoreFull
         self._put(operation)
         self._holder[operation.key] = operation.id
@@ -99,15 +105,15 @@ class MemoryStore:
     async def left_behind(self) -> Sequence[Operation]:
         return list(self._active.values())
 
-    def surely_ours(self) -> bool:
-        return True
+    def tenure(self) -> Callable[[], bool]:
+        return lambda: True
 
     def watch(self, heard: Callable[[str | None], None]) -> None:
         """Nobody else writes here."""
 
     async def all(self) -> Sequence[Operation]:
         self._sweep()
-        records = [*self._active.values(), *self._ended.values()]
+        records = [*self._active.values(), *self._owed.values(), *self._ended.values()]
         return sorted(records, key=lambda operation: operation.created_at, reverse=True)
 
     async def close(self) -> None:
@@ -118,21 +124,24 @@ class MemoryStore:
         if operation.state in ACTIVE:
             self._active[operation.id] = operation
             return
-        self._ended[operation.id] = operation
-        if len(self._holder) > 2 * (len(self._active) + len(self._ended)) + 64:
+        done_with = operation.state in FINISHED and operation.delivered_at is not None
+        (self._ended if done_with else self._owed)[operation.id] = operation
+        if len(self._holder) > 2 * (len(self._active) + len(self._owed) + len(self._ended)) + 64:
             self._sweep()
 
     def _take(self, operation_id: str) -> None:
-        if self._active.pop(operation_id, None) is None:
-            self._ended.pop(operation_id, None)
+        for records in (self._active, self._owed, self._ended):
+            if records.pop(operation_id, None) is not None:
+                return
 
     def _sweep(self) -> None:
         """Drop what has expired, and the keys that led there."""
+        self._owed.expire()
         self._ended.expire()
         self._holder = {
             key: holder
             for key, holder in self._holder.items()
-            if holder in self._active or holder in self._ended
+            if holder in self._active or holder in self._owed or holder in self._ended
         }
 
 

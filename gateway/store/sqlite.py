@@ -29,10 +29,11 @@ from pathlib import Path
 from gateway.model import Operation, State
 from gateway.store import StoreDown
 from gateway.store.database import Database
+from gateway.store.keeping import Keep
 from gateway.store.memory import KEEP_UNCLEAR
 from gateway.store.record import RecordUnreadable
 from gateway.store.sealed import Seals
-from gateway.store.table import Keep, Table
+from gateway.store.table import Table
 from gateway.store.writer import Weight, Writer
 
 
@@ -111,8 +112,8 @@ class SqliteStore:
     async def left_behind(self) -> Sequence[Operation]:
         return await self._readable(active=True)
 
-    def surely_ours(self) -> bool:
-        return True  # the file is locked
+    def tenure(self) -> Callable[[], bool]:
+        return lambda: True  # the file is locked
 
     def watch(self, heard: Callable[[str | None], None]) -> None:
         """Nobody else writes here."""

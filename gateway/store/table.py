@@ -11,35 +11,24 @@ Rules
 What it must not do: await, or keep anything that a transaction which came to nothing would have to take back.
 """
 
-import secrets
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
-from enum import IntEnum
 from typing import Any
 
-from gateway.model import ACTIVE, FINISHED, Operation
+from gateway import crashpoints
+from gateway.model import ACTIVE, Operation
 from gateway.store import Conflict, StoreDown, StoreFull
+from gateway.store.keeping import Keep, keeping, new_secret, open_secret, seal_secret
 from gateway.store.record import SCHEMA, RecordUnreadable, decode, encode
-from gateway.store.sealed import KeyMissing, Seals, Unsealable, sealed_with
+from gateway.store.sealed import Seals, sealed_with
 
 PURGE_EVERY = 60.0
 """Seconds between two looks for what has expired."""
 PURGE_AT_ONCE = 200
 """Records of a kind that one purge removes; the next job waits no longer than that takes."""
 
-SECRET_BYTES = 32
-
 Row = tuple[Any, ...]
 """id, key, epoch, revision, keep, ended_at, record."""
-
-
-class Keep(IntEnum):
-    """How long a record is kept, as it stands in its row."""
-
-    ACTIVE = 0
-    FINISHED = 1
-    KEYED = 2
-    UNCLEAR = 3
 
 
 class Table:
@@ -93,12 +82,12 @@ class Table:
             return None
         operation_id, key, epoch, revision, keep, ended_at, record = row
         operation = decode(record, operation_id=operation_id, key=key, seals=self._seals)
-        if (epoch, revision, keep, ended_at) != (operation.epoch, operation.revision, *_keeping(operation)):
+        if (epoch, revision, keep, ended_at) != (operation.epoch, operation.revision, *keeping(operation)):
             raise RecordUnreadable(operation_id, "its row contradicts it")
         return None if self._expired(operation) else operation
 
     def _expired(self, operation: Operation) -> bool:
-        keep, ended_at = _keeping(operation)
+        keep, ended_at = keeping(operation)
         return ended_at is not None and self._now() >= ended_at + self._kept[keep]
 
     # --- writing -----------------------------------------------------------------------------------------
@@ -164,7 +153,7 @@ class Table:
     def _values(self, operation: Operation) -> tuple[object, ...]:
         """epoch, revision, schema, seal, keep, ended_at, record."""
         seal = self._seals.current if operation.monitor is not None else None
-        keep, ended_at = _keeping(operation)
+        keep, ended_at = keeping(operation)
         return (
             operation.epoch,
             operation.revision,
@@ -206,6 +195,8 @@ class Table:
                 " WHERE keep = ? AND ended_at <= ? AND schema <= ? LIMIT ?)",
                 (int(keep), now - seconds, SCHEMA, PURGE_AT_ONCE),
             ).rowcount
+            if removed:
+                crashpoints.reach("during_purge")
         if removed < PURGE_AT_ONCE:
             self._purge_at = now + PURGE_EVERY
 
@@ -218,24 +209,11 @@ class Table:
             raise StoreDown(
                 "the store has lost its secret, without which nothing in it is found; restore the file"
             )
-        secret = self._opened(found[0]) if found is not None else secrets.token_bytes(SECRET_BYTES)
+        secret = open_secret(found[0], self._seals) if found is not None else new_secret()
         if found is None or sealed_with(found[0]) != self._seals.current:
-            sealed = self._seals.seal(secret.hex(), "secret")
+            sealed = seal_secret(secret, self._seals)
             connection.execute("INSERT OR REPLACE INTO facts (name, value) VALUES ('secret', ?)", (sealed,))
             self._reseal(connection)
-        return secret
-
-    def _opened(self, sealed: str) -> bytes:
-        """The secret that was stored so. Raises `StoreDown`."""
-        try:
-            secret = bytes.fromhex(self._seals.unseal(sealed, "secret"))
-        except KeyMissing as error:
-            told = f"the store cannot be opened: {error}; put that key back, behind the new one"
-            raise StoreDown(told) from None
-        except (Unsealable, ValueError):
-            secret = b""
-        if len(secret) != SECRET_BYTES:
-            raise StoreDown("the store cannot be opened: its secret is damaged; restore the file")
         return secret
 
     def _reseal(self, connection: sqlite3.Connection) -> None:
@@ -264,16 +242,6 @@ def _holder(connection: sqlite3.Connection, key: str) -> Row | None:
     query = "SELECT id, key, epoch, revision, keep, ended_at, record FROM operations WHERE key = ? AND holds"
     row: Row | None = connection.execute(query, (key,)).fetchone()
     return row
-
-
-def _keeping(operation: Operation) -> tuple[Keep, float | None]:
-    """How long a record is kept, and since when."""
-    if operation.state in ACTIVE:
-        return Keep.ACTIVE, None
-    ended_at = operation.ended_at if operation.ended_at is not None else operation.created_at
-    if operation.state not in FINISHED:
-        return Keep.UNCLEAR, ended_at
-    return (Keep.KEYED if operation.keyed else Keep.FINISHED), ended_at
 
 
 def _version(operation: Operation | None) -> tuple[str, int, int] | None:

@@ -147,8 +147,12 @@ class Writer:
             if outcomes:
                 self._call(_tell, outcomes)
             if self._connection is not None:
-                with suppress(sqlite3.Error):  # what could not be tended to now will be later
+                try:
                     self._tend(self._connection)
+                except sqlite3.Error:
+                    continue  # what could not be tended to now will be later
+                except Exception as error:  # noqa: BLE001 - a bug must not end the thread that everybody waits for
+                    self._call(self._complain, error)
         self._disconnect()
         self._database.close()
         self._call(_finish, self._over)
@@ -166,6 +170,10 @@ class Writer:
         if self._loop is not None:
             with suppress(RuntimeError):  # the event loop is closed: nobody is there to be told
                 self._loop.call_soon_threadsafe(callback, argument)
+
+    def _complain(self, error: Exception) -> None:
+        if self._loop is not None:
+            self._loop.call_exception_handler({"message": "tending to the store's file", "exception": error})
 
     def _perform(self, jobs: list[Job]) -> list[Outcome]:
         jobs = [job for job in jobs if job.weight is not Weight.READ or not job.future.cancelled()]
@@ -212,6 +220,9 @@ class Writer:
                 self._disconnect()
         if primary_code(error) in SUSPECT:
             self._disconnect()
+        if primary_code(error) == sqlite3.SQLITE_FULL and self._connection is not None:
+            with suppress(sqlite3.Error):  # its log takes room that the file itself does not need
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def _disconnect(self) -> None:
         connection, self._connection, self._level = self._connection, None, None

@@ -1,7 +1,7 @@
 """One contract for every store; a store is added to `STORES` and nothing else."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from fakes.clock import FakeClock
 from fakes.records import START, operation, running
+from fakes.redis import RedisProcess, SharedClock, made, serving
 
 from gateway.model import ACTIVE, FINISHED, Operation, State
 from gateway.store import Conflict, Store, StoreFull
@@ -37,22 +38,46 @@ def sqlite(clock: FakeClock, folder: Path, *, keys: tuple[bytes, ...]) -> Store:
     )
 
 
+def redis(clock: FakeClock, folder: Path, *, keys: tuple[bytes, ...]) -> Store:
+    return made(
+        f"unix://{folder}/redis.sock",
+        clock,
+        max_active=MAX_ACTIVE,
+        keep_finished=KEEP_FINISHED,
+        keep_keyed=KEEP_KEYED,
+        keys=keys,
+        lease=10 * KEEP_UNCLEAR,  # the days that pass in these tests are no reason to renew it all the time
+    )
+
+
 STORES: dict[str, Callable[[FakeClock, Path], Store]] = {
     "memory": memory,
     "sqlite": partial(sqlite, keys=()),
     "sqlite, sealed": partial(sqlite, keys=(b"k" * 32,)),
+    "redis": partial(redis, keys=()),
+    "redis, sealed": partial(redis, keys=(b"k" * 32,)),
 }
-"""By name, what makes a store; the path is of a directory of its own."""
+"""By name, what makes a store; the path is of a directory of its own, or of a server's."""
+
+
+@pytest.fixture(scope="module", name="server")
+def _server() -> Iterator[RedisProcess]:
+    with serving() as server:
+        yield server
 
 
 @pytest.fixture(params=STORES, name="check")
 def _check(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Check], None]:
     """Runs a check against a fresh store of each kind."""
+    clock, folder = FakeClock(START), tmp_path
+    if request.param.startswith("redis"):
+        server: RedisProcess = request.getfixturevalue("server")
+        server.ask("FLUSHALL")
+        clock, folder = SharedClock(server), server.folder
 
     def run(body: Check) -> None:
         async def story() -> None:
-            clock = FakeClock(START)
-            store = STORES[request.param](clock, tmp_path)
+            store = STORES[request.param](clock, folder)
             await store.open()
             try:
                 await body(store, clock)
@@ -275,6 +300,9 @@ def test_the_active_are_listed_for_a_new_owner(check: Runner) -> None:
         gone = await insert(store, running(4))
         await store.save(ended(gone, State.LOST), previous=gone)
         listed = await store.left_behind()
+        if store.shared:
+            assert listed == [], "their owner is still there"
+            listed = [each for each in await store.all() if each.state in ACTIVE]
         assert sorted(listed, key=lambda each: each.id) == records
         assert {each.state for each in listed} == ACTIVE
 
@@ -313,9 +341,29 @@ def test_memory_is_bounded_however_many_operations_come_and_go() -> None:
         )
         for number in range(1, 1000):
             record = await insert(store, running(number))
-            await store.save(ended(record), previous=record)
+            await store.save(replace(ended(record), delivered_at=START), previous=record)
         assert len(await store.all()) == 50
         assert len(store._holder) <= 50
         assert await store.get(running(1).id) is None
+
+    asyncio.run(body())
+
+
+@pytest.mark.parametrize("state", [State.RESULT, State.FAILED, State.UNKNOWN, State.LOST])
+def test_memory_begins_nothing_rather_than_forget_what_somebody_may_come_back_for(state: State) -> None:
+    async def body() -> None:
+        clock = FakeClock(START)
+        store = MemoryStore(
+            now=clock.now, max_active=10, keep_finished=KEEP_FINISHED, keep_keyed=KEEP_KEYED, max_ended=50
+        )
+        for number in range(1, 51):
+            record = await insert(store, running(number))
+            await store.save(ended(record, state), previous=record)
+        with pytest.raises(StoreFull):
+            await store.claim(running(51), replaces=None)
+        assert len(await store.all()) == 50
+        await clock.advance(KEEP_UNCLEAR + 1)
+        await insert(store, running(51))
+        assert len(await store.all()) == 1
 
     asyncio.run(body())

@@ -9,8 +9,9 @@ from fakes.records import START, Remembering, running
 
 from gateway import dialects, events
 from gateway.asking import Asking, CredentialGone
+from gateway.auth import Caller
 from gateway.errors import AddressRefused, UpstreamBroken, UpstreamSilent, UpstreamUnreachable
-from gateway.follower import Follower, FollowRules
+from gateway.follower import LOOK_AGAIN, Follower, FollowRules
 from gateway.model import Operation, Reply, State
 from gateway.pacing import Polling
 from gateway.records import Records
@@ -32,7 +33,21 @@ class ScriptedAsking(Asking):
     under_way: int = 0
     most_under_way: int = 0
 
+    lent: list[Caller] = field(default_factory=list)
+    """The credentials that it may use."""
+
+    def lend(self, operation: Operation, caller: Caller) -> None:
+        self.lent[:] = [caller]
+
+    def give_back(self, operation: Operation) -> None:
+        self.lent.clear()
+
+    def may_ask(self, operation: Operation) -> bool:
+        return not operation.monitor_credential or bool(self.lent)
+
     async def ask(self, operation: Operation, url: str) -> Reply:
+        if not self.may_ask(operation):
+            raise CredentialGone
         self.asked.append((self.clock.now() - START, url))
         self.under_way += 1
         self.most_under_way = max(self.most_under_way, self.under_way)
@@ -49,7 +64,7 @@ class World:
         self.clock = FakeClock(START)
         self.observer = Remembering()
         store = MemoryStore(now=self.clock.now, max_active=100, keep_finished=900, keep_keyed=86_400)
-        self.records = Records(store, self.clock, self.observer, Polling())
+        self.records = Records(store, self.clock, self.observer, Polling(), Tasks(self.observer.crashed))
         self.asking = ScriptedAsking(self.clock, list(script))
         self.tasks = Tasks(on_crash=self.observer.crashed)
         self.follower = Follower(
@@ -120,7 +135,6 @@ def test_trouble_of_every_kind_is_asked_again() -> None:
             UpstreamBroken(),
             UpstreamUnreachable(),
             AddressRefused(),
-            CredentialGone(),
             Reply(200, (), b"<html>"),
             Reply(401),
             Reply(503),
@@ -134,7 +148,6 @@ def test_trouble_of_every_kind_is_asked_again() -> None:
             "broken",
             "unreachable",
             "refused",
-            "unauthorised",
             "garbage",
             "unauthorised",
             "server_error",
@@ -258,6 +271,126 @@ def test_what_listeners_hear_is_stored_already() -> None:
         await world.clock.advance(1)
         assert heard == [(State.RUNNING, True), (State.RESULT, True)]
         await world.records.apply(await world.ended(), events.Delivered())
+        return world
+
+    play(story)
+
+
+CALLER = Caller("11" * 32, "22" * 32, b"Bearer t")
+
+
+class TestCredential:
+    """A monitor on the upstream itself wants one, and after a restart there is none."""
+
+    GUARDED = running(monitor="https://graph.microsoft.com/v1.0/operations/1", monitor_credential=True)
+
+    def test_without_one_it_says_so_once_and_rests_until_one_is_lent(self) -> None:
+        async def story() -> World:
+            world = World(BUSY, DONE)
+            await world.follow(self.GUARDED)
+            await world.clock.advance(500)
+            record = await world.ended()
+            assert (record.state, record.last_trouble, record.polls) == (State.RUNNING, "no_credential", 1)
+            assert world.asking.asked == []
+            await world.follower.lend(record, CALLER)
+            await world.clock.advance(60)
+            record = await world.ended()
+            assert (record.state, len(world.asking.asked)) == (State.RESULT, 2)
+            return world
+
+        play(story)
+
+    def test_at_the_deadline_it_gives_up(self) -> None:
+        async def story() -> World:
+            world = World(DONE, deadline=500.0)
+            await world.follow(self.GUARDED)
+            await world.clock.advance(500 + LOOK_AGAIN)
+            assert (await world.ended()).state is State.LOST
+            return world
+
+        play(story)
+
+    def test_one_that_is_refused_twice_is_not_used_again(self) -> None:
+        async def story() -> World:
+            world = World(Reply(401), Reply(401), BUSY, DONE)
+            world.asking.lend(self.GUARDED, CALLER)
+            await world.follow(self.GUARDED)
+            await world.clock.advance(500)
+            assert len(world.asking.asked) == 2
+            assert (await world.ended()).last_trouble == "no_credential"
+            await world.follower.lend(await world.ended(), CALLER)
+            await world.clock.advance(60)
+            assert (await world.ended()).state is State.RESULT
+            return world
+
+        play(story)
+
+    def test_whoever_is_lent_one_takes_the_operation_over(self) -> None:
+        """Another process drives it and has none; the caller came here."""
+
+        async def story() -> World:
+            world = World(DONE)
+            theirs = replace(self.GUARDED, last_trouble="no_credential", epoch=3)
+            assert await world.records.claim(theirs, replaces=None)
+            await world.follower.lend(theirs, CALLER)
+            await world.clock.advance(5)
+            record = await world.ended()
+            assert (record.state, record.epoch) == (State.RESULT, 4)
+            return world
+
+        play(story)
+
+    def test_who_drives_it_with_one_of_its_own_is_left_alone(self) -> None:
+        async def story() -> World:
+            world = World(DONE)
+            assert await world.records.claim(self.GUARDED, replaces=None)
+            await world.follower.lend(self.GUARDED, CALLER)
+            assert (await world.ended(), len(world.follower)) == (self.GUARDED, 0)
+            return world
+
+        play(story)
+
+    def test_one_that_rests_notices_that_it_was_taken_over(self) -> None:
+        async def story() -> World:
+            world = World(BUSY)
+            await world.follow(self.GUARDED)
+            await world.clock.advance(5)
+            record = await world.ended()
+            await world.records.store.save(replace(record, epoch=2, revision=9), previous=record)
+            await world.clock.advance(2 * LOOK_AGAIN)
+            assert len(world.follower) == 0
+            return world
+
+        play(story)
+
+
+def test_an_operation_that_came_back_is_followed_anew() -> None:
+    """It was taken over from here while this process was thought dead, and now from there."""
+
+    async def story() -> World:
+        world = World(BUSY, BUSY, DONE)
+        await world.follow(running())
+        await world.clock.advance(0.1)
+        back = replace(running(), epoch=3, revision=5)
+        await world.records.store.save(back, previous=running())
+        world.follower.follow(back)
+        await world.clock.advance(60)
+        record = await world.ended()
+        assert (record.state, record.epoch) == (State.RESULT, 3)
+        assert (len(world.follower), len(world.tasks)) == (0, 0)
+        return world
+
+    play(story)
+
+
+def test_an_operation_of_a_dialect_that_nobody_knows_any_more_is_kept_until_its_deadline() -> None:
+    async def story() -> World:
+        world = World(DONE, deadline=100.0)
+        await world.follow(running(plan=replace(running().plan, dialect="custom")))
+        await world.clock.advance(50)
+        assert ((await world.ended()).state, world.asking.asked) == (State.RUNNING, [])
+        await world.clock.advance(60)
+        assert (await world.ended()).state is State.LOST
         return world
 
     play(story)

@@ -252,3 +252,17 @@ class TestStalled:
 
 def test_active_is_what_a_driver_or_a_sender_still_has_in_hand() -> None:
     assert {state for state in State if state in ACTIVE} == {State.RESERVED, State.SUBMITTING, State.RUNNING}
+
+
+@pytest.mark.parametrize(
+    ("now", "due"),
+    [
+        (START + 10, START + 30),  # the same clock, and another one that is a little behind
+        (START + 4, START + 29),
+        (START - 3600, START - 3600 + 25),  # set back by an hour: the wait that was meant, no more
+        (START + 3600, START + 30),
+    ],
+)
+def test_a_clock_that_was_set_back_puts_no_poll_off(now: float, due: float) -> None:
+    left = replace(running(), last_heard_at=START + 5, next_poll_at=START + 30)
+    assert advance(left, events.TakenOver(), now).next_poll_at == due

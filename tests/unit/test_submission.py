@@ -9,6 +9,7 @@ from fakes.clock import FakeClock, settle
 from fakes.records import START, Remembering, operation
 
 from gateway import dialects, events, lifecycle
+from gateway.auth.cookies import Cookies
 from gateway.dialects import MonitorRules
 from gateway.errors import (
     AddressRefused,
@@ -94,11 +95,13 @@ class World:
         self.clock = FakeClock(START)
         self.observer = Remembering()
         self.store = FlakyStore(self.clock)
-        self.records = Records(self.store, self.clock, self.observer, Polling())
+        self.records = Records(self.store, self.clock, self.observer, Polling(), Tasks(self.observer.crashed))
         self.tasks = Tasks(on_crash=self.observer.crashed)
+        self.cookies = Cookies(size=9, keep=900, now=self.clock.now, monotonic=self.clock.monotonic)
         self.submission = Submission(
             graph=self,  # type: ignore[arg-type] # a fake exchange stands in for a real one
             asking=self,  # type: ignore[arg-type] # only `vet` is asked for
+            cookies=self.cookies,
             records=self.records,
             follower=self,  # type: ignore[arg-type] # only `follow` is asked for
             rules=MonitorRules("https://graph.microsoft.com", ("*.sharepoint.com",)),

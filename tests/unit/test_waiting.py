@@ -15,6 +15,7 @@ from gateway.pacing import Polling
 from gateway.records import Records
 from gateway.sameness import Ask, Decision, ReplayRules
 from gateway.store.memory import MemoryStore
+from gateway.tasks import Tasks
 from gateway.waiting import ACCEPTANCE, Waiting
 
 ASK = Ask(fingerprint="fingerprint 1")
@@ -29,7 +30,7 @@ class World:
         self.clock = FakeClock(START)
         self.observer = Remembering()
         store = MemoryStore(now=self.clock.now, max_active=10, keep_finished=900, keep_keyed=86_400)
-        self.records = Records(store, self.clock, self.observer, Polling())
+        self.records = Records(store, self.clock, self.observer, Polling(), Tasks(self.observer.crashed))
         rules = ReplayRules(keep_finished=900, keep_keyed=86_400, replay_grace=0)
         self.waiting = Waiting(records=self.records, clock=self.clock, replay=rules, size=100)
 
@@ -210,6 +211,170 @@ class TestWaits:
             forever.cancel()
 
         play(story)
+
+
+class Shared(MemoryStore):
+    """A store that another process writes to as well."""
+
+    shared = True
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__(now=clock.now, max_active=10, keep_finished=900, keep_keyed=86_400)
+        self.heard: list[Callable[[str | None], None]] = []
+        self.looked = 0
+        self.slow: asyncio.Event | None = None
+
+    def watch(self, heard: Callable[[str | None], None]) -> None:
+        self.heard.append(heard)
+
+    async def get(self, operation_id: str) -> Operation | None:
+        self.looked += 1
+        return await super().get(operation_id)
+
+    async def save(self, operation: Operation, *, previous: Operation) -> None:
+        if self.slow is not None:
+            await self.slow.wait()
+        await super().save(operation, previous=previous)
+
+    def tell(self, operation_id: str | None) -> None:
+        for heard in self.heard:
+            heard(operation_id)
+
+
+class Pair(World):
+    """Two processes on one store: `waiting` here, and what `other` writes there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.store = Shared(self.clock)
+        self.records = Records(self.store, self.clock, self.observer, Polling(), Tasks(self.observer.crashed))
+        self.other = Records(self.store, self.clock, self.observer, Polling(), Tasks(self.observer.crashed))
+        rules = ReplayRules(keep_finished=900, keep_keyed=86_400, replay_grace=0)
+        self.waiting = Waiting(records=self.records, clock=self.clock, replay=rules, size=100)
+
+
+def play_pair(story: Callable[[Pair], Awaitable[None]]) -> None:
+    async def body() -> None:
+        await story(Pair())
+
+    asyncio.run(body())
+
+
+class TestOtherProcesses:
+    def test_an_end_elsewhere_wakes_who_waits_here(self) -> None:
+        async def story(pair: Pair) -> None:
+            record = await pair.put(running())
+            waits = asyncio.gather(*(pair.waiting.wait(record, FAR) for _ in range(3)))
+            await settle()
+            await pair.other.apply(record, DONE)
+            await settle()
+            assert not waits.done()
+            pair.store.tell(record.id)
+            assert [found.state for found in await waits] == [State.RESULT] * 3
+
+        play_pair(story)
+
+    def test_where_something_may_have_been_missed_each_operation_is_looked_at_once(self) -> None:
+        async def story(pair: Pair) -> None:
+            one, two = await pair.put(running(1)), await pair.put(running(2))
+            first = asyncio.gather(*(pair.waiting.wait(one, FAR) for _ in range(20)))
+            second = asyncio.gather(*(pair.waiting.wait(two, FAR) for _ in range(20)))
+            await settle()
+            await pair.other.apply(one, DONE)
+            before = pair.store.looked
+            pair.store.tell(None)
+            await settle()
+            assert {found.state for found in await first} == {State.RESULT}
+            assert pair.store.looked == before + 2 + 20, "one look each, and the woken ones their own"
+            assert not second.done()
+            pair.waiting.drain()
+            await second
+
+        play_pair(story)
+
+    def test_news_of_an_operation_that_goes_on_ends_no_wait(self) -> None:
+        async def story(pair: Pair) -> None:
+            record = await pair.put(running())
+            wait = asyncio.gather(pair.waiting.wait(record, FAR))
+            for told in (record.id, None, "0" * 32, record.id):
+                await settle()
+                pair.store.tell(told)
+            await settle()
+            assert not wait.done()
+            await pair.records.apply(record, DONE)
+            await wait
+
+        play_pair(story)
+
+    def test_an_answer_that_another_process_is_just_giving_is_waited_for(self) -> None:
+        async def story(pair: Pair) -> None:
+            record = await pair.put(running())
+            done = await pair.other.apply(await pair.other.apply(record, DONE), events.Fetched())
+            call = asyncio.gather(
+                pair.waiting.admit(done.key, ASK, lambda: replace(operation(2), key=done.key))
+            )
+            await settle()
+            assert not call.done()
+            await pair.other.apply(done, events.Delivered())
+            pair.store.tell(done.id)
+            assert (await call)[0].decision is Decision.START
+
+        play_pair(story)
+
+    def test_an_answer_that_was_given_a_while_ago_and_never_arrived_is_replayed_at_once(self) -> None:
+        async def story(pair: Pair) -> None:
+            record = await pair.put(running())
+            done = await pair.other.apply(await pair.other.apply(record, DONE), events.Fetched())
+            await pair.clock.advance(5)
+            call = asyncio.gather(pair.waiting.admit(done.key, ASK, operation))
+            await settle()
+            assert call.done()
+            assert (await call)[0].decision is Decision.REPLAY
+
+        play_pair(story)
+
+
+class TestSlowStores:
+    """Between the arrival of an answer and its being on record, anything may happen."""
+
+    def test_a_caller_that_leaves_meanwhile_changes_nothing(self) -> None:
+        async def story(pair: Pair) -> None:
+            done = await pair.records.apply(await pair.put(running()), DONE)
+            pair.store.slow = asyncio.Event()
+
+            async def deliver() -> None:
+                async with pair.waiting.delivering(done) as delivery:
+                    delivery.arrived = True
+
+            delivering = asyncio.gather(deliver())
+            await settle()
+            delivering.cancel()
+            await settle()
+            call = asyncio.gather(
+                pair.waiting.admit(done.key, ASK, lambda: replace(operation(2), key=done.key))
+            )
+            await settle()
+            assert not call.done(), "it waits for the record, however long that takes"
+            pair.store.slow.set()
+            assert (await call)[0].decision is Decision.START
+            await asyncio.gather(delivering, return_exceptions=True)
+
+        play_pair(story)
+
+    def test_what_a_caller_began_to_store_is_stored_and_told(self) -> None:
+        async def story(pair: Pair) -> None:
+            record = await pair.put(running())
+            pair.store.slow = asyncio.Event()
+            leaving = asyncio.gather(pair.records.settle(record, DONE))
+            wait = asyncio.gather(pair.waiting.wait(record, FAR))
+            await settle()
+            leaving.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await leaving
+            pair.store.slow.set()
+            assert (await wait)[0].state is State.RESULT
+
+        play_pair(story)
 
 
 class TestStrangers:
