@@ -14,7 +14,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -79,10 +80,11 @@ def ended(*args: str | Path, cwd: Path | None = None, **more: str) -> Ended:
 class Command:
     """A command that runs until it is told to stop. A context manager, which kills what is left."""
 
-    def __init__(self, *args: str | Path) -> None:
+    def __init__(self, *args: str | Path, env: Mapping[str, str] | None = None) -> None:
+        """`env`: what it finds in its environment besides the usual."""
         self._process = subprocess.Popen(
             words(*args),
-            env=environment(),
+            env=environment(**(env or {})),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -112,9 +114,23 @@ class Command:
             if pipe is not None:
                 pipe.close()
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def send(self, number: signal.Signals) -> None:
+        """Signal it, if it is still there."""
+        self._process.send_signal(number)
+
+    def gone(self, within: float) -> bool:
+        """Whether it has ended, after at most so many seconds."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(within)
+        return self._process.poll() is not None
+
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Signal it and return its exit code."""
-        self._process.send_signal(number)
+        self.send(number)
         return self.code()
 
     def code(self) -> int:
