@@ -5,6 +5,8 @@ Rules:
 2. The copy exists, so a 404, 429, 5xx or silence on the final GET is never the answer: it is tried again while the
    upstream may lag behind itself, then the operation's own report is the answer (`Gateway-Result: report`).
 3. 401 and 403 are the upstream's verdict on this caller and are relayed.
+4. Cookies that the operation's replies set go along for the caller whose credential it was started with, and for no
+   other: they might be as good as that credential.
 
 What this module must not do: wait for an operation, or decide who may ask.
 """
@@ -15,7 +17,7 @@ from dataclasses import dataclass, replace
 from gateway import events, headers
 from gateway.auth import Caller
 from gateway.dialects import retry_after, with_query
-from gateway.errors import UpstreamError
+from gateway.errors import CallerRefused, CredentialError, UpstreamError
 from gateway.http.visit import Visit
 from gateway.model import Headers, Operation, State
 from gateway.store import Conflict, StoreDown
@@ -52,7 +54,8 @@ class Results:
         if self.caller.authorization is not None:
             lines = headers.replaced(lines, b"Authorization", self.caller.authorization)
         host = self.visit.parts.graph.host_header
-        return Outgoing("GET", target, headers.for_upstream(lines, host=host, chunked=False), None)
+        lines = self.visit.trace.signed(headers.for_upstream(lines, host=host, chunked=False))
+        return Outgoing("GET", target, lines, None)
 
     async def fetch(self, operation: Operation, until: float) -> Exchange:
         """The upstream's reply with the item, or its 401 or 403; the caller closes it.
@@ -60,9 +63,15 @@ class Results:
         Raises `OutOfTime` where the budget (`until`, monotonic seconds) ends first, `NotThere`.
         """
         target = operation.resource or operation.plan.named
+        if target is None and operation.plan.inside:
+            target = own_monitor(operation)
         if target is None:
             raise NotThere
         outgoing = self.outgoing(with_query(target, operation.plan.result_query))
+        if self.caller.credential == operation.starter:
+            origin = self.visit.parts.config.upstream.base_url.rstrip("/")
+            own = self.visit.parts.cookies.line(operation.id, origin + outgoing.target)
+            outgoing = replace(outgoing, headers=(*outgoing.headers, *own))
         clock = self.visit.parts.clock
         lags_until = (operation.ended_at or 0.0) + LAG
         tries = 0
@@ -89,7 +98,9 @@ class Results:
         try:
             async with asyncio.timeout(left):
                 return await self.visit.parts.graph.open(outgoing)
-        except (UpstreamError, TimeoutError):
+        except CallerRefused:  # as a 401 of the upstream's
+            raise
+        except (UpstreamError, CredentialError, TimeoutError):
             return None
 
     async def may_see(self, operation: Operation) -> Exchange | None:
@@ -100,7 +111,10 @@ class Results:
         waiting = self.visit.parts.waiting
         if waiting.knows(self.caller, operation):
             return None
-        target = with_query(operation.plan.source, "$select=id")
+        narrowed = (
+            "$select=id" if operation.plan.version else ""
+        )  # of Graph's; other APIs have no such option
+        target = own_monitor(operation) or with_query(operation.plan.source, narrowed)
         exchange = await self.visit.parts.graph.open(self.outgoing(target))
         if exchange.status >= 300:
             return exchange
@@ -114,11 +128,22 @@ class Results:
         if operation.state is not State.RESULT:
             return operation
         try:
-            return await self.visit.parts.records.apply(operation, events.Fetched())
+            return await self.visit.parts.records.settle(operation, events.Fetched())
         except (Conflict, StoreDown):
             return replace(operation, state=State.SUCCEEDED)
 
     def head(self, operation: Operation, exchange: Exchange, extra: Headers) -> Headers:
         """The lines of the synchronous answer: the final GET's under the first POST's ids, and ours."""
         merged = headers.merge_result(operation.request_ids, exchange.headers)
-        return (*headers.without(merged, {b"location", b"content-location"}), headers.VIA, *extra)
+        return (
+            *headers.without(merged, {b"location", b"content-location", b"set-cookie"}),
+            headers.VIA,
+            *extra,
+        )
+
+
+def own_monitor(operation: Operation) -> str | None:
+    """The target of a monitor that the upstream itself hosts, and shows to whom it would show the operation."""
+    if operation.monitor is None or not operation.monitor_credential or operation.state is State.LOST:
+        return None
+    return "/" + operation.monitor.split("/", 3)[3]

@@ -10,7 +10,9 @@ from functools import partial
 from typing import ClassVar
 
 import pytest
-from stage import Answer, Stage, exchange, follow, in_thread, play
+from stage import Answer, Stage, exchange, follow, in_thread, passed, play
+
+pytestmark = pytest.mark.usefixtures("every_store")
 
 SOURCE = "/v1.0/me/drive/root:/hello.txt:/copy"
 BACKUP = {"path": "/drive/root:/Backup"}
@@ -358,6 +360,71 @@ class TestUnknown:
 
         play(story)
 
+    OLD = "/v1.0/me/drive/root:/old.txt:/copy"
+    NAMELESS: ClassVar[dict[str, object]] = {"parentReference": BACKUP}
+
+    def test_a_copy_that_keeps_the_sources_name_is_found_by_it(self) -> None:
+        async def story(stage: Stage) -> None:
+            stage.simulator.drive("me").add_file("/old.txt", data=b"x", now=1_600_000_000.0)
+            stage.simulator.arm("duration=20ms; fault=post:apply-then-504", times=1)
+            await stage.copy(self.OLD, body=self.NAMELESS)
+            again = await stage.copy(self.OLD, body=self.NAMELESS)
+            assert (again.status, again.json["name"]) == (200, "old.txt")
+            assert again.header("Gateway-Result") == "reconciled"
+            assert (stage.copies_sent, effects(stage)) == (1, 1)
+
+        play(story)
+
+    def test_a_copy_that_keeps_the_sources_name_and_is_not_there_is_sent_again(self) -> None:
+        async def story(stage: Stage) -> None:
+            stage.simulator.drive("me").add_file("/old.txt", data=b"x", now=1_600_000_000.0)
+            stage.simulator.arm("fault=post:reset", times=1)
+            await stage.copy(self.OLD, body=self.NAMELESS)
+            again = await stage.copy(self.OLD, simulate="duration=20ms", body=self.NAMELESS)
+            assert again.status == 200
+            assert (stage.copies_sent, effects(stage)) == (2, 1)
+
+        play(story)
+
+    def test_where_the_source_was_renamed_since_nobody_knows(self) -> None:
+        """The first copy, if there is one, has the old name: sent again, there would be two."""
+
+        async def story(stage: Stage) -> None:
+            source = stage.simulator.drive("me").add_file("/Old.txt", data=b"x", now=1_600_000_000.0)
+            target = f"/v1.0/me/drive/items/{source.id}/copy"
+            stage.simulator.arm("fault=post:reset", times=1)
+            await stage.copy(target, body=self.NAMELESS)
+            renamed = await stage.call("PATCH", f"/v1.0/me/drive/items/{source.id}", body={"name": "New.txt"})
+            assert renamed.status == 200
+            again = await stage.copy(target, body=self.NAMELESS)
+            assert (again.status, again.json["error"]["code"]) == (409, "copyOutcomeUnknown")
+            assert stage.copies_sent == 1
+
+        play(story)
+
+    def test_a_newer_item_of_that_name_and_another_size_is_not_taken_for_the_result(self) -> None:
+        async def story(stage: Stage) -> None:
+            stage.simulator.arm("fault=post:reset", times=1)
+            await stage.copy(SOURCE, body=self.BODY)
+            stage.simulator.drive("me").add_file("/Backup/unknown.txt", data=b"somebody else's")
+            again = await stage.copy(SOURCE, body=self.BODY)
+            assert (again.status, again.json["error"]["code"]) == (409, "copyOutcomeUnknown")
+
+        play(story)
+
+    def test_a_move_is_sent_again_for_a_second_one_changes_nothing(self) -> None:
+        async def story(stage: Stage) -> None:
+            source = stage.simulator.drive("me").add_file("/Move.txt", data=b"x")
+            target = f"/v1.0/me/drive/items/{source.id}"
+            folder = await stage.call("GET", "/v1.0/me/drive/root:/Backup")
+            move = {"parentReference": {"id": folder.json["id"]}}
+            fault = {"Simulate": "move=async; duration=20ms; fault=post:apply-then-504"}
+            first = await stage.call("PATCH", target, body=move, headers=fault)
+            again = await stage.call("PATCH", target, body=move)
+            assert (first.status, again.status) == (504, 200)
+
+        play(story)
+
 
 def test_nothing_was_sent_is_said_by_503_and_the_call_may_come_again() -> None:
     async def story(stage: Stage) -> None:
@@ -412,7 +479,7 @@ def test_two_hundred_copies_at_once_have_one_poller_each_and_leave_nothing_behin
         assert summary.violations == (), "polled too early, with a token, or by two at once"
         assert (summary.items_created, len(summary.polls)) == (200, 200)
         assert len(stage.gateway.follower) == 0
-        assert stage.gateway.callers.held == 0
+        await passed(lambda: stage.gateway.callers.held == 0)
 
     play(story)
 
@@ -429,3 +496,15 @@ def test_the_redirect_chain_ends_at_the_item() -> None:
         assert (stage.copies_sent, effects(stage)) == (1, 1)
 
     play(story, wait={"max": 0.4})
+
+
+def test_an_end_is_there_for_those_who_wait_however_shortly_ends_are_kept() -> None:
+    async def story(stage: Stage) -> None:
+        body = {"parentReference": BACKUP, "name": "short.txt"}
+        answers = await asyncio.gather(
+            *(stage.copy(SOURCE, simulate="duration=100ms", body=body) for _ in range(3))
+        )
+        assert [answer.status for answer in answers] == [200] * 3
+        assert stage.copies_sent == 1
+
+    play(story, operations={"keep_finished": 0.0})

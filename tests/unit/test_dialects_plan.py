@@ -18,7 +18,7 @@ PARENT_ID = {"driveId": "b!dest", "id": "P"}
     ("line", "body", "items", "named", "unique"),
     [
         # (34) to another drive
-        (COPY, {"parentReference": PARENT_ID}, "/v1.0/drives/b!dest/items/", None, False),
+        (COPY, {"parentReference": PARENT_ID}, "/v1.0/drives/b!dest/items/", None, True),
         (
             COPY,
             {"parentReference": PARENT_ID, "name": "b.docx"},
@@ -35,7 +35,7 @@ PARENT_ID = {"driveId": "b!dest", "id": "P"}
             True,
         ),
         # (35) path only, name only, nothing
-        (COPY, {"parentReference": {"path": "/drive/root:/Documents"}}, f"{MINE}/items/", None, False),
+        (COPY, {"parentReference": {"path": "/drive/root:/Documents"}}, f"{MINE}/items/", None, True),
         (COPY, {"name": "b"}, f"{MINE}/items/", None, True),
         (COPY, {}, f"{MINE}/items/", None, False),
         (COPY, b"", f"{MINE}/items/", None, False),
@@ -170,6 +170,43 @@ def test_where_a_copy_will_be(
     assert plan.dialect == "drive"
 
 
+@pytest.mark.parametrize(
+    ("line", "body", "into"),
+    [
+        (COPY, {"parentReference": PARENT_ID}, "/v1.0/drives/b!dest/items/P:/"),
+        (COPY, {"parentReference": {"path": "/drive/root:/Documents"}}, f"{MINE}/root:/Documents/"),
+        (COPY, {"parentReference": PARENT_ID, "name": None}, "/v1.0/drives/b!dest/items/P:/"),
+        ("POST /v1.0/me/drive/root:/d/a.txt:/copy", {}, f"{MINE}/root:/d/"),
+        # the name is given, or cannot be one
+        (COPY, {"parentReference": PARENT_ID, "name": "b.docx"}, None),
+        (COPY, {"parentReference": PARENT_ID, "name": "a/b"}, None),
+        (COPY, {"parentReference": PARENT_ID, "name": 7}, None),
+        # the folder is not certain, or the name is up to Graph, or there is no new item
+        (COPY, {}, None),
+        (f"{COPY}?@microsoft.graph.conflictBehavior=rename", {"parentReference": PARENT_ID}, None),
+        (COPY, {"parentReference": PARENT_ID, "childrenOnly": True}, None),
+    ],
+)
+def test_where_a_copy_that_keeps_its_name_will_be(line: str, body: Body, into: str | None) -> None:
+    plan = planned(line, body)
+    assert (plan.into, plan.repeatable) == (into, False)
+    if into is not None:
+        assert (plan.named, plan.unique) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("line", "body", "repeatable"),
+    [
+        ("PATCH /v1.0/me/drive/items/A", {"parentReference": {"id": "P"}}, True),
+        ("PATCH /v1.0/me/drive/root:/d/a.txt", {"parentReference": {"id": "P"}}, False),
+        ("POST /v1.0/me/drive/items/A/assignSensitivityLabel", {"sensitivityLabelId": "L"}, True),
+        (COPY, {"name": "b"}, False),
+    ],
+)
+def test_what_changes_nothing_more_the_second_time(line: str, body: Body, *, repeatable: bool) -> None:
+    assert planned(line, body).repeatable == repeatable
+
+
 def test_options_for_the_result_are_kept_raw() -> None:
     query = "$select=id,name&@microsoft.graph.conflictBehavior=fail&%24expand=permissions"
     assert planned(f"{COPY}?{query}").result_query == "$select=id,name&%24expand=permissions"
@@ -191,7 +228,7 @@ parents = st.dictionaries(
 def test_a_plan_never_leads_out_of_the_api(parent: dict[str, object], name: str) -> None:
     """Whatever the caller's body says, targets stay below the version and hold no dot segments."""
     plan = planned(COPY, json.dumps({"parentReference": parent, "name": name}))
-    for target in (plan.items, plan.named):
+    for target in (plan.items, plan.named, plan.into):
         if target is not None:
             assert target.startswith("/v1.0/")
             assert not {".", ".."} & set(target.split("/"))
