@@ -21,7 +21,9 @@ class Capture(IntEnum):
     NO = 0
     """Not this dialect's call: stream it through."""
     IF_SMALL = 1
-    """May start an operation, usually does not: capture up to `limits.body`, stream a larger one through."""
+    """May start an operation, usually does not: capture up to 64 KiB, stream a larger one through."""
+    IF_FITS = 3
+    """The same, and its body may well be large: capture up to `limits.body`, stream a larger one through."""
     REQUIRED = 2
     """Starts an operation: a body over `limits.body` is refused, because unread it could not be told from its retry."""
 
@@ -36,6 +38,14 @@ class Dialect(Protocol):
     @property
     def floor(self) -> float:
         """Seconds between two polls at least; 0 where the workload documents none."""
+
+    @property
+    def repeats(self) -> frozenset[bytes]:
+        """Headers of the call (in lower case) that go along on the polls of a monitor that the upstream hosts."""
+
+    @property
+    def peeks(self) -> frozenset[int]:
+        """Statuses of replies to a call whose bodies `receipt` has to see; the others' are not read for it."""
 
     def needs_body(self, call: Call) -> Capture:
         """Say from method, raw path and headers alone whether this call may start an operation."""

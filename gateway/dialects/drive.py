@@ -53,6 +53,8 @@ class Drive:
 
     name: Final = "drive"
     floor: Final = 0.0
+    repeats: Final[frozenset[bytes]] = frozenset()
+    peeks: Final[frozenset[int]] = frozenset()
 
     def needs_body(self, call: Call) -> Capture:
         if call.method == "POST":
@@ -80,7 +82,7 @@ class Drive:
             return None
         kind = _ACTIONS.get(path[-1])
         if kind == LABEL:
-            return self._plan(call, item, LABEL, items=item.items, named=item.target)
+            return self._plan(call, item, LABEL, items=item.items, named=item.target, repeatable=True)
         return self._copy(call, item) if kind == COPY else None
 
     def receipt(self, plan: Plan, call: Call, reply: Reply, rules: MonitorRules) -> Receipt | None:
@@ -108,8 +110,11 @@ class Drive:
             return self._plan(call, item, COPY, prefer=_RESPOND_ASYNC)
         destination = resolve(item, body.get("parentReference"))
         # With childrenOnly, no item of a new name comes to be: the result is the destination folder.
-        name = None if body.get("childrenOnly") else _name(body)
+        children_only = bool(body.get("childrenOnly"))
+        name = None if children_only else _name(body)
         behaviour = _conflict_behaviour(call.query, body)
+        keeps_name = not children_only and body.get("name") is None
+        into = _named(destination, "", behaviour) if keeps_name else None
         consumer = destination.consumer or is_consumer(item)
         return self._plan(
             call,
@@ -117,7 +122,8 @@ class Drive:
             COPY,
             items=destination.items,
             named=_named(destination, name, behaviour),
-            unique=name is not None and behaviour == "fail" and not consumer,
+            into=into,
+            unique=(name is not None or into is not None) and behaviour == "fail" and not consumer,
             prefer=_RESPOND_ASYNC,
         )
 
@@ -131,7 +137,7 @@ class Drive:
             # The item leaves the path it was addressed by.
             name = item.name if body.get("name") is None else _name(body)
             named = _named(destination, name, _conflict_behaviour(call.query, body))
-        return self._plan(call, item, MOVE, items=destination.items, named=named)
+        return self._plan(call, item, MOVE, items=destination.items, named=named, repeatable=not item.by_path)
 
     def _upload(self, call: Call, item: Item) -> Plan | None:
         body = read_body(call.body)
@@ -148,7 +154,9 @@ class Drive:
         *,
         items: str | None = UNKNOWN.items,
         named: str | None = None,
+        into: str | None = None,
         unique: bool = False,
+        repeatable: bool = False,
         prefer: bytes | None = None,
     ) -> Plan:
         return Plan(
@@ -158,7 +166,9 @@ class Drive:
             source=item.target,
             items=items,
             named=named,
+            into=into,
             unique=unique,
+            repeatable=repeatable,
             result_query=result_query(call.query),
             prefer=prefer,
         )

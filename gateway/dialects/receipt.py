@@ -13,14 +13,20 @@ from gateway.model import Reply
 _VERSIONS = frozenset({"v1.0", "beta"})
 
 
-def monitors(reply: Reply, version: str, rules: MonitorRules) -> Iterator[str]:
+def monitors(
+    reply: Reply,
+    version: str,
+    rules: MonitorRules,
+    names: tuple[str, ...] = ("Operation-Location", "Location"),
+) -> Iterator[str]:
     """Yield the absolute URLs a reply names as its monitor and that may be polled, the preferred one first.
 
     `Operation-Location` before `Location`: where both are there, the latter is the resource (Azure's REST guidelines,
     "Long-running operations"). A header given twice with different values names nothing.
     """
-    for name in (b"operation-location", b"location"):
-        values = {value for key, value in reply.headers if key.lower() == name}
+    for name in names:
+        wanted = name.lower().encode()
+        values = {value for key, value in reply.headers if key.lower() == wanted}
         if len(values) == 1:
             url = resolve(values.pop(), version, rules)
             if url is not None:

@@ -79,10 +79,14 @@ def percent_of(members: Mapping[str, object]) -> float | None:
 
     onenoteOperation and dataPolicyOperation send it as a string.
     """
-    for field in _PERCENT_FIELDS:
-        value = members.get(field)
-        if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
-            value = float(value)
-        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 100:
-            return float(value)
+    percents = (percent_in(members.get(field)) for field in _PERCENT_FIELDS)
+    return next((percent for percent in percents if percent is not None), None)
+
+
+def percent_in(value: object) -> float | None:
+    """Return a number, or the number in a text, if it is a percentage."""
+    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
+        value = float(value)
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 100:
+        return float(value)
     return None

@@ -23,16 +23,18 @@ This module must not resolve dot segments (the guard refuses them) nor join URLs
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 _SPELLINGS = (
     "$batch _api accessAssignments add addCopyFromContentTypeHub addToReviewSet applyHold applyTags archive "
-    "assignSensitivityLabel attackSimulation beta bundles cases channels chats children clone connections containers "
-    "contentTypes copy copyNotebook copyToNotebook copyToSection copyToSectionGroup create createSession "
-    "dataConnectors delegatedAdminRelationships drive driveItem drives ediscoveryCases estimateStatistics export "
-    "exportPersonalData exportReport exportResult external fileStorage following groups industryData items list lists "
-    "me monitor notebooks onenote operations pages print printers purgeData removeHold reviewSets root rows schema "
-    "searches sectionGroups sections security shares simulations sites special storage tables team teams "
+    "assignSensitivityLabel attackSimulation beta bundles cases channels chats children clone compliance connections "
+    "containers contentTypes copy copyNotebook copyToNotebook copyToSection copyToSectionGroup create createSession "
+    "custodians dataConnector dataConnectors delegatedAdminRelationships drive driveItem drives ediscovery "
+    "ediscoveryCases estimateStatistics export exportPersonalData exportReport exportResult external fileStorage "
+    "following groups inboundFlows industryData items list lists me monitor noncustodialDataSources notebooks onenote "
+    "operations pages print printers purgeData queries removeHold reviewSets root rows schema searches sectionGroups "
+    "sections security shares simulations sites sourceCollections special storage tables team teams "
     "tenantRelationships unarchive updateIndex users v1.0 v2.0 v2.1 validate workbook worksheets"
 )
 """Words of Graph's paths as its documentation spells them. A dialect's own words must be here to be matched."""
@@ -55,6 +57,7 @@ _RESULT_OPTIONS = frozenset({"$select", "$expand"})
 _NOT_IN_NAMES = re.compile(r'[/\\*<>?:"|\x00-\x1f\x7f]')
 
 
+@lru_cache(maxsize=64)
 def steps(path: str) -> tuple[str, ...]:
     """Return the canonical steps of a raw path: `/V1.0/me/drive/root%3A/a:/copy/` → v1.0, me, drive, root:/a:, copy."""
     return tuple(_folded(_glued(_segments(_spell(path, _IN_PATH, _RAW_IN_PATH)))))

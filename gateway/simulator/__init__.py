@@ -7,7 +7,8 @@ a misreading of Graph in the gateway cannot cancel out here.
     server              listeners and the Python API       graph_origin, monitor_origin   who answers what
     wire, wire_io       requests and answers; the socket   addressing                     raw paths
     plan, directives    how an operation shall behave      words, rules, script           single values; which requests
-    drives, sample      items in memory                    people, entra                  users, tokens, token endpoint
+    drives, sample      items in memory                    people                         users and their tokens
+    entra, apps, proofs the token endpoints
     operations, jobs    work that takes time               places, reports, polling       monitors
     items, item_json    drives and items over HTTP         faults, results, errors        what goes wrong, and its shape
     workloads           Excel, OneNote, Teams, …           lookalikes, batch              what only looks like a job; $batch
@@ -16,6 +17,7 @@ a misreading of Graph in the gateway cannot cancel out here.
 Rules: no background tasks; state is a function of the clock. No chance but the seeded one. No handler waits.
 """
 
+from gateway.simulator.apps import App, Refusal
 from gateway.simulator.directives import DIRECTIVE_KEYS, DirectiveError
 from gateway.simulator.drives import Drive, Item
 from gateway.simulator.ledger import Summary, Violation, Wrong
@@ -28,11 +30,13 @@ from gateway.simulator.wire import Asked
 
 __all__ = [
     "DIRECTIVE_KEYS",
+    "App",
     "Asked",
     "DirectiveError",
     "Drive",
     "Item",
     "Operation",
+    "Refusal",
     "Rule",
     "Script",
     "ScriptError",

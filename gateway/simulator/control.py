@@ -15,6 +15,7 @@ from typing import cast
 from gateway.simulator.directives import DirectiveError
 from gateway.simulator.item_json import drive_type
 from gateway.simulator.operations import Done, Failed, Operation
+from gateway.simulator.people import GRAPH_AUDIENCE
 from gateway.simulator.rules import read_rule
 from gateway.simulator.wire import Answer, Asked, GraphError, JsonObject, encode, text_at
 from gateway.simulator.world import World
@@ -131,7 +132,7 @@ def _token(world: World, asked: Asked) -> object:
     name, expires_in = text_at(body, "user") or "", body.get("expires_in", 3600)
     if isinstance(expires_in, bool) or not isinstance(expires_in, (int, float)):
         raise GraphError(400, "simulatorControl", "expires_in is a number of seconds.")
-    token = world.tokens.mint(name, expires_in)
+    token = world.tokens.mint(name, expires_in, text_at(body, "audience") or GRAPH_AUDIENCE)
     return {"token_type": "Bearer", "expires_in": expires_in, "access_token": token, "user": name}
 
 

@@ -30,10 +30,19 @@ def respond(world: World, asked: Asked) -> Answer:
         if transparency.is_transparency(asked):
             return transparency.respond(asked)
         if entra.is_entra(asked):
-            return entra.respond(world, asked)
+            return _entra(world, asked)
         return _respond(world, asked)
     except GraphError as error:
         return error_answer(world, asked, error)
+
+
+def _entra(world: World, asked: Asked) -> Answer:
+    """Rules that name its path can spoil a token endpoint too."""
+    plan = _plan(world, asked, None)
+    fault = plan.fault_at(itself(asked))
+    spoiled = spoil(world, fault, asked) if fault is not None else None
+    answer = spoiled or entra.respond(world, asked)
+    return dataclasses.replace(answer, delay=answer.delay + lateness(fault))
 
 
 def _respond(world: World, asked: Asked) -> Answer:

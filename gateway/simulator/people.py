@@ -10,13 +10,15 @@ import hashlib
 import hmac
 import json
 import uuid
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 from gateway.clock import Clock
 from gateway.simulator.wire import GraphError, JsonObject, encode, text_at
 
 TENANT = "84df9e7f-e9f6-40af-b435-aaaaaaaaaaaa"
+GRAPH_AUDIENCE = "https://graph.microsoft.com"
+GRAPH_AUDIENCES = frozenset({GRAPH_AUDIENCE, GRAPH_AUDIENCE + "/", "00000003-0000-0000-c000-000000000000"})
 APP = "app"  # the one principal that is no user; it sees every drive
 _KEY = b"the simulator signs with this; it proves nothing"
 _CHALLENGE = (
@@ -60,15 +62,15 @@ class Tokens:
     def find(self, word: str | None) -> Person | None:
         return next((person for person in self.people.values() if person.is_called(word)), None)
 
-    def mint(self, name: str, expires_in: float = 3600.0) -> str:
-        """A signed token for a user; each one is different."""
+    def mint(self, name: str, expires_in: float = 3600.0, audience: str = GRAPH_AUDIENCE) -> str:
+        """A signed token for a user, good for Graph or for another audience; each one is different."""
         person = self.find(name)
         if person is None:
             raise GraphError(404, "Request_ResourceNotFound", f"There is no user {name!r}.")
         now = int(self._clock.now())
         self._minted += 1
         claims: JsonObject = {
-            "aud": "https://graph.microsoft.com",
+            "aud": audience,
             "iss": f"https://sts.windows.net/{TENANT}/",
             "iat": now,
             "nbf": now,
@@ -99,18 +101,22 @@ class Tokens:
         return len(fresh)
 
     def authenticate(self, authorization: str | None) -> Person:
-        """The person behind an Authorization header. Raises GraphError 401."""
+        """The person behind an Authorization header that is meant for Graph. Raises GraphError 401."""
+        return self.vouch(authorization, GRAPH_AUDIENCES)
+
+    def vouch(self, authorization: str | None, audiences: Container[str]) -> Person:
+        """The person behind one that is meant for one of these; tokens that say nothing of it are meant for all."""
         scheme, _, token = (authorization or "").partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer" or not token:
             raise refusal("Access token is empty.")
-        person = self._read(token)
+        person = self._read(token, audiences)
         self._known.setdefault(person.name, set()).add(token)
         if token in self._expired:
             raise refusal("Lifetime validation failed, the token is expired.")
         return person
 
-    def _read(self, token: str) -> Person:
+    def _read(self, token: str, audiences: Container[str]) -> Person:
         if token.startswith("sim-"):
             name = token.removeprefix("sim-")
             person = self.people.get(name) or self.people.get(name.partition("-")[0])
@@ -118,6 +124,9 @@ class Tokens:
             claims = self._claims(token)
             if claims.get("tid", TENANT) != TENANT:
                 raise refusal(f"Invalid tenant; the simulator's is {TENANT}.")
+            audience = text_at(claims, "aud")
+            if audience is not None and audience not in audiences:
+                raise refusal("Access token validation failure. Invalid audience.")
             words = (text_at(claims, key) for key in ("oid", "sub", "upn"))
             person = next((found for word in words if (found := self.find(word))), None)
         if person is None:

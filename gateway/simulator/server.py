@@ -17,12 +17,14 @@ from typing import Self
 from aiohttp import web
 
 from gateway.clock import Clock
-from gateway.simulator import control, graph_origin, monitor_origin
+from gateway.simulator import control, entra, graph_origin, monitor_origin
+from gateway.simulator.apps import Refusal
 from gateway.simulator.directives import read_header
 from gateway.simulator.drives import Drive
 from gateway.simulator.errors import dressed, error_answer
 from gateway.simulator.ledger import Summary
 from gateway.simulator.operations import Operation
+from gateway.simulator.people import GRAPH_AUDIENCE
 from gateway.simulator.rules import COPY_CALLS, Rule
 from gateway.simulator.settings import SimulatorSettings
 from gateway.simulator.wire import Answer, Asked, GraphError, Origin
@@ -113,9 +115,17 @@ class Simulator:
         rule = Rule(read_header(directives), "", method, path, user, skip, times)
         self._world.rules.arm(rule)
 
-    def token(self, user: str, expires_in: float = 3600.0) -> str:
-        """A new token for a user, or for `app`."""
-        return self._world.tokens.mint(user, expires_in)
+    def token(self, user: str, expires_in: float = 3600.0, *, audience: str = GRAPH_AUDIENCE) -> str:
+        """A new token for a user, or for `app`; for an application other than Graph its id is the audience."""
+        return self._world.tokens.mint(user, expires_in, audience)
+
+    def refuse_tokens(self, refusal: Refusal, times: int = 1) -> None:
+        """Answer the next requests for a token with this error."""
+        self._world.token_refusals.extend([refusal] * times)
+
+    def token_requests(self) -> list[dict[str, str]]:
+        """The forms, or the queries, of the recent requests for a token, oldest first."""
+        return [entra.form_of(asked) for asked in self.requests() if entra.wants_token(asked)]
 
     def expire_tokens(self, user: str) -> None:
         """Refuse all tokens that the user has had so far."""

@@ -7,6 +7,7 @@ import ssl
 from dataclasses import dataclass, field
 from typing import Literal
 
+from gateway.simulator.apps import App
 from gateway.simulator.rules import Script
 
 
@@ -26,6 +27,12 @@ class SimulatorSettings:
     """A server context makes both origins https."""
     users: tuple[str, ...] = ("ana", "ben", "cleo")
     """Each has a drive; the last one's is a personal (consumer) drive. Names have no hyphen."""
+    apps: tuple[App, ...] = ()
+    """The applications that may ask for tokens, each with what it has to prove; without any, whoever asks gets one."""
+    token_lifetime: int = 3600
+    """Seconds, of the tokens that the token endpoint gives."""
+    token_refresh_in: int | None = None
+    """After how many seconds it says that they should be renewed."""
     accept_unsigned: bool = True
     """Accept JWTs without a signature."""
     base_duration: float = 1.0

@@ -75,6 +75,8 @@ async def write(
         response = await _write(request, answer, stopping, compress=compress)
         whole = answer.trick is Trick.NONE
         return response
+    except ConnectionError:  # the client has gone: nothing to complain of
+        return web.StreamResponse()
     finally:
         if answer.sent is not None:
             answer.sent(whole)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from gateway.simulator.item_json import graph_time
 from gateway.simulator.operations import Failed
+from gateway.simulator.people import TENANT
 from gateway.simulator.wire import JsonObject
 
 
@@ -44,12 +45,38 @@ Body = Callable[[Told], JsonObject]
 
 
 def bare(told: Told) -> JsonObject:
-    """workbookOperation, connectionOperation, longRunningOperation."""
+    """workbookOperation, longRunningOperation."""
     body: JsonObject = {"id": told.id, "status": told.word}
     if told.finished and told.result.url is not None:
         body["resourceLocation"] = told.result.url
     if told.error is not None:
         body["error"] = told.error
+    return body
+
+
+def connection(told: Told) -> JsonObject:
+    """connectionOperation: no word about where the result is, and an error without a code."""
+    body: JsonObject = {"id": told.id, "status": told.word}
+    if told.failed is not None:
+        body["error"] = {"message": told.failed.message}
+    return body
+
+
+def simulated(kind: str) -> Body:
+    """attackSimulationOperation."""
+
+    def body(told: Told) -> JsonObject:
+        said = bare(told) | {"createdDateTime": graph_time(told.began_at), "type": kind}
+        return said | {"percentageCompleted": int(told.percentage), "tenantId": TENANT}
+
+    return body
+
+
+def validated(told: Told) -> JsonObject:
+    """fileValidateOperation: what is wrong with the files is in the operation itself."""
+    body = bare(told) | {"createdDateTime": graph_time(told.began_at), "errors": [], "warnings": []}
+    if told.finished:
+        body["warnings"] = [{"code": "missingOptionalFile", "message": "A file was not uploaded."}]
     return body
 
 

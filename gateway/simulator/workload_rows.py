@@ -6,7 +6,19 @@ Rules: data only. What a row means is explained at `Row`; who reads it is `workl
 from dataclasses import dataclass
 
 from gateway.simulator.wire import Headers
-from gateway.simulator.workload_bodies import Body, bare, case, note, personal_data, print_job, rich, team
+from gateway.simulator.workload_bodies import (
+    Body,
+    bare,
+    case,
+    connection,
+    note,
+    personal_data,
+    print_job,
+    rich,
+    simulated,
+    team,
+    validated,
+)
 
 _ID = r"(?:/|\(')([^/']+)(?:'\))?"  # teams/{id} and teams('{id}')
 
@@ -23,6 +35,7 @@ class Row:
     words: tuple[str, str, str] = ("running", "succeeded", "failed")
     header: str = "Location"
     relative: bool = False  # the header's value is root-relative and has no version
+    trailing: str = ""  # what stands behind the header's value
     only_async: bool = False  # without `Prefer: respond-async`, 201 and the result at once
     needs: str | None = None  # a key that the body must have; without it, 201 at once
     method: str = "POST"
@@ -73,8 +86,8 @@ ROWS = (
     ),
     Row(
         "cloneTeam",
-        rf"/teams{_ID}/clone",
-        "/teams({1})/operations({op})",
+        rf"/(?:teams{_ID}|groups/([^/]+)/team)/clone",
+        "/teams({1}{2})/operations({op})",
         "/teams('{new}')",
         team("cloneTeam"),
         words=_TEAM,
@@ -136,9 +149,19 @@ ROWS = (
         r"(/external/connections/[^/]+)/schema",
         "{1}/operations/{op}",
         "{1}/schema",
-        bare,
+        connection,
         words=("inprogress", "completed", "failed"),
         only_async=True,
+        first_body=b"",
+    ),
+    Row(
+        "updateSchema",
+        r"(/external/connections/[^/]+)/schema",
+        "{1}/operations/{op}",
+        "{1}/schema",
+        connection,
+        words=("inprogress", "completed", "failed"),
+        method="PATCH",
         first_body=b"",
     ),
     Row(
@@ -154,7 +177,7 @@ ROWS = (
     Row(
         "exportPersonalData",
         r"(/users/[^/]+)/exportPersonalData",
-        "{1}/dataPolicyOperations/{op}",
+        "/dataPolicyOperations/{op}",
         None,
         personal_data,
         words=("running", "complete", "failed"),
@@ -163,12 +186,13 @@ ROWS = (
     ),
     Row(
         "ediscovery",
-        r"(/security/cases/ediscoveryCases/[^/]+)/.+/"
+        r"(/security/cases/ediscoveryCases/[^/]+|/compliance/ediscovery/cases/[^/]+)/.+/"
         r"(?:estimateStatistics|export\w*|addToReviewSet|applyTags|purgeData|applyHold|removeHold|updateIndex)",
         "{1}/operations('{op}')",
         None,
         case,
         first_body=b"",
+        trailing=",",  # as in the pages' samples
     ),
     Row(
         "updateAccessAssignment",
@@ -185,15 +209,24 @@ ROWS = (
         r"/security/attackSimulation/simulations",
         "/security/attackSimulation/operations/{op}",
         "/security/attackSimulation/simulations/{new}",
-        bare,
+        simulated("createSimulation"),
+        first_body=b"",
+    ),
+    Row(
+        "updateSimulation",
+        r"/security/attackSimulation/simulations/([^/]+)",
+        "/security/attackSimulation/operations/{op}",
+        "/security/attackSimulation/simulations/{1}",
+        simulated("updateSimulation"),
+        method="PATCH",
         first_body=b"",
     ),
     Row(
         "validateData",
-        r"(/.*industryData/dataConnectors/[^/]+)/(?:microsoft\.graph\.industryData\.)?validate",
-        "/industryData/operations/{op}",
+        r"(/.*industryData)/(?:dataConnectors/[^/]+|inboundFlows/[^/]+/dataConnector)/validate",
+        "{1}/operations/{op}",
         None,
-        bare,
+        validated,
         first_body=b"",
         extra=(("Retry-After", "5"),),
     ),

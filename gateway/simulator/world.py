@@ -8,6 +8,7 @@ import base64
 
 from gateway.clock import Clock
 from gateway.simulator.addressing import DriveRef, ItemRef
+from gateway.simulator.apps import Refusal
 from gateway.simulator.drives import Drive, Item
 from gateway.simulator.ids import Ids
 from gateway.simulator.ledger import Ledger, Summary
@@ -41,6 +42,7 @@ class World:
         """As it was at the start: armed rules, tokens, operations, items and counts are gone."""
         self.ids = Ids(self.settings.seed)
         self.tokens = Tokens(self.settings.users, self.clock, accept_unsigned=self.settings.accept_unsigned)
+        self.token_refusals: list[Refusal] = []
         self.rules.reset()
         self.ledger.reset()
         self.operations.reset()

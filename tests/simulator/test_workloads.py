@@ -41,6 +41,25 @@ CASES: list[tuple[str, str, dict[str, Any], str, str, str]] = [
         "succeeded",
     ),
     ("POST", "/v1.0/security/attackSimulation/simulations", {}, "Location", "running", "succeeded"),
+    ("PATCH", "/v1.0/security/attackSimulation/simulations/1", {}, "Location", "running", "succeeded"),
+    ("PATCH", "/v1.0/external/connections/c/schema", {}, "Location", "inprogress", "completed"),
+    ("POST", "/v1.0/groups('1')/team/microsoft.graph.clone", {}, "Location", "inProgress", "succeeded"),
+    (
+        "POST",
+        "/beta/compliance/ediscovery/cases/c/reviewSets/s/export",
+        {},
+        "Location",
+        "running",
+        "succeeded",
+    ),
+    (
+        "POST",
+        "/beta/external/industryData/inboundFlows/f/dataConnector/validate",
+        {},
+        "Location",
+        "running",
+        "succeeded",
+    ),
     ("POST", "/beta/external/industryData/dataConnectors/d/validate", {}, "Location", "running", "succeeded"),
 ]
 
@@ -61,7 +80,7 @@ def test_an_operation_from_its_202_to_its_result(
         assert accepted.status == 202
         bench.clock.time = 10
         place, version = accepted.header(header), path[: path.index("/", 1)]
-        place = version + place if place.startswith("/") else cut(place)[1]
+        place = version + place if place.startswith("/") else cut(place.rstrip(","))[1]
         assert (await bench.ask("GET", place, user=None)).status == 401
         report = await bench.ask("GET", place)
         assert (report.status, status_of(report.json())) == (200, running)
@@ -86,7 +105,7 @@ def test_the_oddities_of_each_body() -> None:
             accepted = await bench.ask(method, path, body=body, headers=ASYNC)
             place, version = accepted.header(header), path[: path.index("/", 1)]
             bench.clock.time = 10
-            target = version + place if place.startswith("/") else cut(place)[1]
+            target = version + place if place.startswith("/") else cut(place.rstrip(","))[1]
             ends[path.rpartition("/")[2]] = (await bench.ask("GET", target)).json()
         assert ends["copyNotebook"]["percentComplete"] == "100"
         assert ends["create"]["printer"]["status"]["state"] == "unknown"
@@ -94,6 +113,24 @@ def test_the_oddities_of_each_body() -> None:
         assert ends["exportPersonalData"]["storageLocation"].startswith("https://")
         assert ends["clone"]["targetResourceLocation"].startswith("/teams('")
         assert ends["estimateStatistics"]["percentProgress"] == 100
+
+    run(scenario)
+
+
+def test_a_plan_has_its_own_words() -> None:
+    async def scenario(bench: Bench) -> None:
+        path = "/v1.0/security/cases/ediscoveryCases/c/searches/s/purgeData"
+        for words, status in (
+            ("done=partiallySucceeded", "partiallySucceeded"),
+            ("fail=x; failed=submissionFailed", "submissionFailed"),
+        ):
+            accepted = await bench.ask("POST", path, simulate=f"duration=2s; running=queued; {words}")
+            place = accepted.header("Location")
+            assert place.endswith("'),")
+            target = cut(place.rstrip(","))[1]
+            assert (await bench.ask("GET", target)).json()["status"] == "queued"
+            bench.clock.time += 2
+            assert (await bench.ask("GET", target)).json()["status"] == status
 
     run(scenario)
 
@@ -139,7 +176,9 @@ def test_a_failure_is_told(path: str, header: str, key: str) -> None:
         accepted = await bench.ask("POST", path, simulate="fail=TeamUnavailable; duration=3s")
         place = accepted.header(header)
         bench.clock.time = 3
-        report = await bench.ask("GET", f"/v1.0{place}" if place.startswith("/") else cut(place)[1])
+        report = await bench.ask(
+            "GET", f"/v1.0{place}" if place.startswith("/") else cut(place.rstrip(","))[1]
+        )
         assert report.json()["status"] == "failed"
         assert "TeamUnavailable" in str(report.json()[key])
         assert bench.simulator.summary().items_created == 0

@@ -249,7 +249,9 @@ def test_a_patch_that_moves_nothing_is_not_ours(body: Body) -> None:
 def test_a_label_results_in_the_same_item() -> None:
     plan = planned("POST /v1.0/drives/d/root:/a.docx:/microsoft.graph.assignSensitivityLabel", {"x": 1})
     source = "/v1.0/drives/d/root:/a.docx"
-    assert plan == Plan("drive", drive.LABEL, "v1.0", source, "/v1.0/drives/d/items/", named=source)
+    assert plan == Plan(
+        "drive", drive.LABEL, "v1.0", source, "/v1.0/drives/d/items/", named=source, repeatable=True
+    )
 
 
 @pytest.mark.parametrize(
