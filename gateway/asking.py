@@ -1,15 +1,19 @@
 """Which client asks a monitor: foreign ones are asked without any credential, those that the upstream hosts itself
-with the credential the operation was started with.
+with a credential that a caller of the operation has lent, or with the gateway's own where it has one.
 
 Rules: a credential goes to the upstream's origin only. It comes from the vault, which lives in memory: where it is
-gone (a restart, another replica) the monitor cannot be asked until the caller comes back.
+gone (a restart, another replica) or no longer good the monitor cannot be asked until a caller comes back. Cookies
+that the operation's replies set go along, to the origin that set them; no other cookie does. What its dialect
+repeats of the call (a workbook session's id) goes where the credential goes, and is kept beside it.
 
 What this module must not do: decide when to ask, or what the answer means.
 """
 
 from typing import Protocol
 
-from gateway.auth import Vault
+from gateway.auth import Caller, Vault
+from gateway.auth.cookies import Cookies
+from gateway.errors import CallerRefused, CredentialError, UpstreamUnreachable
 from gateway.model import Headers, Operation, Reply
 from gateway.upstream import Exchange, Outgoing
 
@@ -43,25 +47,66 @@ class MonitorClient(Protocol):
 class Asking:
     """Asks monitors."""
 
-    def __init__(self, *, graph: GraphClient, monitors: MonitorClient, vault: Vault, max_body: int) -> None:
-        """`max_body`: bytes of a reply that are read."""
+    def __init__(
+        self,
+        *,
+        graph: GraphClient,
+        monitors: MonitorClient,
+        vault: Vault,
+        cookies: Cookies,
+        max_body: int,
+        own_credential: bool = False,
+    ) -> None:
+        """`max_body`: bytes of a reply that are read. `own_credential`: whether `graph` needs none of a caller's."""
         self._graph = graph
         self._monitors = monitors
         self._vault = vault
-        self._max_body = max_body
+        self._cookies = cookies
+        self.max_body = max_body
+        self._own_credential = own_credential
+
+    def lend(self, operation: Operation, caller: Caller) -> None:
+        """Ask the operation's monitor with this caller's credential, which the upstream accepts for it."""
+        self._vault.lend(operation.id, caller)
+
+    def give_back(self, operation: Operation) -> None:
+        """The credential that was lent is not accepted any more."""
+        self._vault.give_back(operation.id)
+
+    def may_ask(self, operation: Operation) -> bool:
+        """Whether there is all that it takes to ask the operation's monitor."""
+        if not operation.monitor_credential or self._own_credential:
+            return True
+        return self._vault.lent(operation.id) is not None
 
     async def ask(self, operation: Operation, url: str) -> Reply:
         """One answer of the operation's monitor. Raises `CredentialGone`, `UpstreamError` and its kinds."""
-        if not operation.monitor_credential:
-            return await self._monitors.get(url, HEADERS)
-        credential = self._vault.recall(operation.starter)
-        if credential is None:
+        own = self._cookies.line(operation.id, url)
+        if operation.monitor_credential:
+            reply = await self._ask_upstream(operation, url, (*HEADERS, *own))
+        else:
+            reply = await self._monitors.get(url, (*HEADERS, *own))
+        self._cookies.heard(operation.id, url, reply.headers)
+        return reply
+
+    async def _ask_upstream(self, operation: Operation, url: str, told: Headers) -> Reply:
+        """A monitor of the upstream's own, which wants a credential."""
+        credential = self._vault.lent(operation.id)
+        if credential is None and not self._own_credential:
             raise CredentialGone
         target = "/" + url.split("/", 3)[3]
-        lines = ((b"Host", self._graph.host_header), *HEADERS, (b"Authorization", credential))
-        exchange = await self._graph.open(Outgoing("GET", target, lines, None))
+        lines: Headers = ((b"Host", self._graph.host_header), *told, *self._vault.repeated(operation.id))
+        if credential is not None:
+            lines = (*lines, (b"Authorization", credential))
         try:
-            body, oversized = await exchange.read(self._max_body)
+            exchange = await self._graph.open(Outgoing("GET", target, lines, None))
+        except CallerRefused:
+            self.give_back(operation)
+            raise CredentialGone from None
+        except CredentialError as error:
+            raise UpstreamUnreachable(error.reason) from error
+        try:
+            body, oversized = await exchange.read(self.max_body)
         finally:
             await exchange.close()
         return Reply(exchange.status, exchange.headers, body, oversized)
