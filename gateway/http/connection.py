@@ -52,6 +52,9 @@ MAX_LINGERING = 256
 
 MAX_HEADER_LINES = 128
 
+TLS_BUFFER = 65_536
+"""Bytes that may be unsent before an answer waits for its reader: as without TLS, which by default has half a MiB."""
+
 _UNKNOWN_METHOD = re.compile(r"""b['"][!#$%&'*+.^_`|~0-9A-Za-z-]+ [^ ]+ HTTP/""")
 """In the parser's message, where it quotes a line that would be a request's but for its method."""
 
@@ -68,15 +71,19 @@ class GatewayServer(Server):
         header_read: float,
         response_write: float,
         keepalive_timeout: float,
+        turned_away: Callable[[str], None],
         max_target: int,
         max_header: int,
     ) -> None:
-        """`refuse` makes the answer to what never became a request; times in seconds, sizes in bytes."""
+        """`refuse` makes the answer to what never became a request, `turned_away` is told why a connection that asked
+        for nothing was ended; times in seconds, sizes in bytes.
+        """
         super().__init__(handler, handler_cancellation=True)
         self.refuse = refuse
         self.max_connections = max_connections
         self.header_read = header_read
         self.response_write = response_write
+        self.turned_away = turned_away
         self.max_target = max_target
         self.live: set[Connection] = set()
         """Every connection that is open."""
@@ -84,18 +91,18 @@ class GatewayServer(Server):
         """Those that have been dismissed and are read on."""
         self.cutting = False
         """Whether those that are still being served are cut off, because the grace is over."""
-        self._keepalive_timeout = keepalive_timeout
-        # The parser names the limit that was passed, and nothing else tells a target from a header line.
-        self._max_field = max_header + (max_header == max_target)
+        self.keepalive_timeout = keepalive_timeout
+        self.max_header = max_header
         self._emptied: asyncio.Future[None] | None = None
 
-    def __call__(self) -> RequestHandler:
+    def __call__(self) -> "Connection":
         return Connection(
             self,
             loop=asyncio.get_running_loop(),
-            keepalive_timeout=self._keepalive_timeout,
+            keepalive_timeout=self.keepalive_timeout,
             max_line_size=self.max_target,
-            max_field_size=self._max_field,
+            # The parser names the limit that was passed, and nothing else tells a target from a header line.
+            max_field_size=self.max_header + (self.max_header == self.max_target),
             max_headers=MAX_HEADER_LINES,
             auto_decompress=False,  # a body that was decompressed no longer has the length that was announced
             access_log=None,
@@ -140,6 +147,7 @@ class Connection(RequestHandler):
         "_head_timer",
         "_intake",
         "_left",
+        "_over_tls",
         "_raw",
         "_retired",
         "_server",
@@ -152,6 +160,7 @@ class Connection(RequestHandler):
         self._server = server
         self._raw: asyncio.Transport | None = None
         """The transport, until it is closed; aiohttp forgets it sooner."""
+        self._over_tls = False
         self._left = b""
         """What was received and not parsed yet."""
         self._intake = Intake()
@@ -173,6 +182,9 @@ class Connection(RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._raw = cast("asyncio.Transport", transport)
+        self._over_tls = transport.get_extra_info("ssl_object") is not None
+        if self._over_tls:
+            self._raw.set_write_buffer_limits(TLS_BUFFER)
         super().connection_made(transport)
         self.serving = self._task_handler
         if self.serving is not None:
@@ -202,7 +214,7 @@ class Connection(RequestHandler):
 
     def eof_received(self) -> None:
         """The caller has said its last byte, and may be gone: what it has of ours can be seen now and never again."""
-        self.took_all = self._raw is not None and is_acknowledged(self._raw)
+        self.took_all = self._has_all
         super().eof_received()
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -278,13 +290,31 @@ class Connection(RequestHandler):
         elif self._intake.head_begun:
             self._dismiss(BodyTimeout("header"))
         else:
+            self._server.turned_away("no_request")
             self.force_close()
 
     # The end.
 
+    @property
+    def looks(self) -> int:
+        """How many looks in a row it takes to know that the peer's kernel has everything: TLS does not say what the
+        transport below it still holds, but one turn of the event loop later the kernel does.
+        """
+        return 2 if self._over_tls else 1
+
+    @property
+    def _has_all(self) -> bool:
+        return self._raw is not None and is_acknowledged(self._raw)
+
     def retire(self) -> None:
         """Serve no more requests but those that have come."""
         self._retired = True
+        if self._waiter is None and not self._messages and not self._request_in_progress:
+            self.close()  # it is between an answer and the next wait,
+            self._loop.call_soon(self._end_if_idle)  # or has yet to begin
+        self._end_if_idle()
+
+    def _end_if_idle(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self.force_close()
 
@@ -296,7 +326,21 @@ class Connection(RequestHandler):
     def _served(self, _: object) -> None:
         """No more is going to be written: what is still unsent has as long as any part of an answer."""
         if self._raw is not None and self._end_timer is None:
+            late = self._end_of_tls if self._over_tls else self.cut
+            patience = LINGER if self._over_tls else self._server.response_write
+            self._end_timer = self._loop.call_later(patience, late)
+
+    def _end_of_tls(self) -> None:
+        """The peer has not said that it is leaving too. If it has read everything, nobody has to wait for that."""
+        if self._has_all:
+            self.cut_off()
+        else:
             self._end_timer = self._loop.call_later(self._server.response_write, self.cut)
+
+    def cut_off(self) -> None:
+        """End it now, with what was written on its way already."""
+        if self._raw is not None:
+            self._raw.abort()
 
     def _dismiss(self, failure: GatewayError) -> None:
         """Answer without a request, and close."""
@@ -305,12 +349,18 @@ class Connection(RequestHandler):
         if transport is None:
             return
         transport.write(wire(self._server.refuse(failure)))
-        if len(self._server.lingering) >= MAX_LINGERING or not transport.can_write_eof():
+        if len(self._server.lingering) >= MAX_LINGERING:
             transport.close()
             return
         self._server.lingering.add(self)
-        transport.write_eof()
-        self._end_timer = self._loop.call_later(LINGER, transport.abort)
+        if transport.can_write_eof():
+            transport.write_eof()
+        self._end_timer = self._loop.call_later(LINGER, self._end_of_lingering, transport)
+
+    def _end_of_lingering(self, transport: asyncio.Transport) -> None:
+        if self._over_tls:
+            transport.close()  # TLS has no half of its own to close: this is the first it hears of the end
+        transport.abort()
 
     def handle_error(
         self,
