@@ -22,7 +22,7 @@ class CallRecord:
     """Monotonic seconds."""
     request_id: str
     route: str = "forward"
-    """`forward`, `hold`, `status`, `result`, `gateway` or `refused`."""
+    """`forward`, `hold` (each operation in a batch too), `batch`, `status`, `result`, `gateway` or `refused`."""
     status: int = 0
     outcome: str = "answered"
     """`answered`, `left` (the caller went away), `aborted` (we cut the connection) or an error's name."""
@@ -33,6 +33,37 @@ class CallRecord:
     bytes_in: int = 0
     bytes_out: int = 0
     notes: dict[str, str | int | float | bool] = field(default_factory=dict)
+    """More, under the names of `NOTES`."""
+
+    def took(self, what: str, seconds: float) -> None:
+        """Note how long a part of the call took; `what` is one of `NOTES` that ends with `_ms`."""
+        self.notes[what] = round(seconds * 1000, 1)
+
+
+NOTES = {
+    "queued_ms": "waiting for its turn at a drive (`limits.running_per_drive`)",
+    "submit_ms": "from the turn to Graph's word on the POST, put on record",
+    "held_ms": "waiting for the operation's end",
+    "operation_ms": "from Graph's 202 to the operation's end",
+    "polls": "how often the monitor had been asked by then",
+    "result_ms": "the GET of the item, all tries of it, to its head",
+    "answer_lag_ms": "from the operation's end to the head of this answer, where the call was there to see it",
+}
+"""What may be noted of a call that comes to an operation; milliseconds where the name says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """One poll that has come back."""
+
+    operation: Operation
+    """As it was before."""
+    late: float
+    """Seconds after it was due that the monitor was asked."""
+    seconds: float
+    """Until its reply was there, or was known not to come."""
+    reading: str
+    """The word of the report (`Progress`), or of what was wrong (`Ailment`)."""
 
 
 class Observer(Protocol):
@@ -44,8 +75,11 @@ class Observer(Protocol):
     def operation_changed(self, before: Operation | None, after: Operation) -> None:
         """A record was written; `before` is None for a new one."""
 
+    def polled(self, poll: Poll) -> None:
+        """A poll has come back."""
+
     def poll_troubled(self, operation: Operation, trouble: Trouble) -> None:
-        """A poll told us nothing."""
+        """It told us nothing."""
 
     def event(self, name: str, **facts: str | float | bool) -> None:
         """Something about the gateway itself: started, stopping, reloaded."""
@@ -67,6 +101,10 @@ class Observers:
     def operation_changed(self, before: Operation | None, after: Operation) -> None:
         for observer in self._observers:
             observer.operation_changed(before, after)
+
+    def polled(self, poll: Poll) -> None:
+        for observer in self._observers:
+            observer.polled(poll)
 
     def poll_troubled(self, operation: Operation, trouble: Trouble) -> None:
         for observer in self._observers:

@@ -1,11 +1,14 @@
 """Logs: structlog, one canonical line per call, to standard output as JSON or for a console.
 
 Rules: every event has a name from `EVENTS`; foreign loggers (aiohttp's, asyncio's) come through the same pipe with
-their message only, never with what a peer sent. No token, monitor URL, query string or body is ever passed in.
+the fixed part of their message only, never with what a peer sent. No token, monitor URL, query string or body is ever
+passed in; should one be all the same, `redaction` is the last to look.
 """
 
 import logging
+import re
 import sys
+import threading
 import traceback
 from typing import Any, TextIO
 
@@ -13,26 +16,58 @@ import structlog
 from structlog.typing import FilteringBoundLogger, Processor
 
 from gateway.model import ACTIVE, Operation, State, Trouble
-from gateway.telemetry import CallRecord
+from gateway.telemetry import CallRecord, Poll
+from gateway.telemetry.redaction import redact
 
 EVENTS = {
     "call": "one line per call, when it has been answered or its caller has left",
     "operation_accepted": "the upstream accepted an operation",
+    "operation_untracked": "a 202 to a call of the `dialect` named no monitor that may be asked, and was passed on",
     "operation_ended": "an operation ended; `state` says how",
     "poll_troubled": "a poll told us nothing; it will be asked again",
     "operation_stalled": "an operation has shown no progress for polling.stalled_after",
+    "operation_taken_over": "an operation whose process is gone is gone on with here",
+    "record_unreadable": "a record of the store cannot be read; calls that would repeat it get 503",
+    "crash_point_armed": "LRO_GATEWAY_CRASH_POINT is set: this process will end itself at that point",
+    "store_at_risk": "the store works, but its server may lose operations; `reason` says by what, and what to change",
     "store_down": "the store failed; what has to be remembered is tried again, and nothing new is started",
+    "credential_trouble": "Entra gave the gateway no token; `reason` is its code, or why it could not be asked",
     "crashed": "a bug: an exception that nobody expected, with where it came from",
     "listening": "the gateway takes calls",
+    "turned_away": "a connection ended before it asked for anything; `reason` says why (at level debug)",
+    "memory_full": "the process takes more than limits.memory; new calls get 503",
+    "memory_freed": "it takes well below that again; calls are taken on",
+    "certificate_expires": "the certificate of listen.tls ends in `days`, or has ended",
     "upstream_unreachable": "at the start, no connection to the upstream came up; `hint` says what to check",
+    "reloaded": "SIGHUP arrived; `changed` is in force now, `restart` wants one, `problems` says what could not be used",
+    "reload_refused": "SIGHUP arrived, but the file has `problems`; everything stays as it was",
     "stopping": "SIGTERM or SIGINT arrived; held calls are being answered",
     "stopped": "every call was answered, or shutdown.grace is over",
     "foreign": "a message of a library",
 }
 """Every event this module writes, and what it means."""
 
-WARNINGS = frozenset({"operation_stalled", "store_down", "upstream_unreachable"})
+WARNINGS = frozenset(
+    {
+        "credential_trouble",
+        "operation_stalled",
+        "reload_refused",
+        "store_at_risk",
+        "store_down",
+        "upstream_unreachable",
+        "record_unreadable",
+        "crash_point_armed",
+        "memory_full",
+        "certificate_expires",
+    }
+)
 """The events that `event` is told of and that need somebody's attention."""
+
+DETAILS = frozenset({"turned_away"})
+"""The events that anybody could make many of."""
+
+_FIXED = re.compile(r"[\n(<\[{]")
+"""Where the part of a library's message ends that is sure to be the library's own."""
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
@@ -42,17 +77,21 @@ def configure(*, level: str, fmt: str, stream: TextIO | None = None) -> Filterin
     out = stream or sys.stdout
     shared: list[Processor] = [
         structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.TimeStamper(fmt="iso", utc=True)
+        if fmt == "json"
+        else structlog.processors.TimeStamper(fmt="%H:%M:%S.%f", utc=False),
     ]
     render: Processor = (
         structlog.processors.JSONRenderer()
         if fmt == "json"
         else structlog.dev.ConsoleRenderer(
-            colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback
+            colors=out.isatty(),
+            exception_formatter=structlog.dev.plain_traceback,
+            sort_keys=False,  # what comes first says most
         )
     )
     structlog.configure(
-        processors=[*shared, render],
+        processors=[*shared, redact, render],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
         logger_factory=structlog.PrintLoggerFactory(out),
         cache_logger_on_first_use=False,
@@ -65,17 +104,29 @@ def configure(*, level: str, fmt: str, stream: TextIO | None = None) -> Filterin
 
 
 class _Foreign(logging.Handler):
-    """Passes a library's message on without its arguments: those may be what a peer sent."""
+    """Passes a library's message on without its arguments: those may be what a peer sent. So may what asyncio puts
+    into its messages behind a bracket or on further lines: what a task or a callback was called with.
+    """
 
     def __init__(self, log: FilteringBoundLogger) -> None:
         super().__init__()
         self._log = log
 
     def emit(self, record: logging.LogRecord) -> None:
-        facts: dict[str, Any] = {"logger": record.name, "message": str(record.msg)[:200]}
+        facts: dict[str, Any] = {
+            "logger": record.name,
+            "message": _FIXED.split(str(record.msg), maxsplit=1)[0].strip()[:200],
+        }
         if record.exc_info and record.exc_info[0] is not None:
             facts["error"] = record.exc_info[0].__name__
         self._log.log(record.levelno, "foreign", **facts)
+
+
+def own_up(observer: "LogObserver") -> None:
+    """Let nothing that nobody caught be printed by Python itself, which shows the exception's text."""
+    sys.excepthook = lambda _, error, __: observer.crashed("process", error)
+    sys.unraisablehook = lambda seen: observer.crashed("clean-up", seen.exc_value or seen.exc_type())
+    threading.excepthook = lambda seen: observer.crashed("thread", seen.exc_value or seen.exc_type())
 
 
 class LogObserver:
@@ -120,6 +171,9 @@ class LogObserver:
                 facts["code"] = after.problem.code
             self._log.info("operation_ended", polls=after.polls, **facts)
 
+    def polled(self, poll: Poll) -> None:
+        """Nothing to say: how many there were stands in the lines of call and operation."""
+
     def poll_troubled(self, operation: Operation, trouble: Trouble) -> None:
         self._log.warning(
             "poll_troubled",
@@ -130,8 +184,12 @@ class LogObserver:
         )
 
     def event(self, name: str, **facts: str | float | bool) -> None:
-        tell = self._log.warning if name in WARNINGS else self._log.info
-        tell(name, **facts)
+        if name in WARNINGS:
+            self._log.warning(name, **facts)
+        elif name in DETAILS:
+            self._log.debug(name, **facts)
+        else:
+            self._log.info(name, **facts)
 
     def crashed(self, where: str, error: BaseException) -> None:
         """Where and what kind, with the code's own lines; not the exception's text, which may quote a peer."""
