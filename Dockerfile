@@ -1,10 +1,15 @@
 # Two stages: the wheel is built where the compilers are, and installed where they are not.
 FROM python:3.13-slim-bookworm AS build
 WORKDIR /src
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE requirements.lock requirements-build.lock ./
+# Whatever comes from a registry comes by its hash: what builds the wheel, and what runs beside it.
+RUN python -m venv /build \
+ && /build/bin/pip install --no-cache-dir --require-hashes --requirement requirements-build.lock \
+ && python -m venv /opt/lro-gateway \
+ && /opt/lro-gateway/bin/pip install --no-cache-dir --no-compile --require-hashes --requirement requirements.lock
 COPY gateway ./gateway
-RUN python -m venv /opt/lro-gateway \
- && /opt/lro-gateway/bin/pip install --no-cache-dir --no-compile . \
+RUN /build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels . \
+ && /opt/lro-gateway/bin/pip install --no-cache-dir --no-compile --no-deps --no-index /wheels/*.whl \
  && /opt/lro-gateway/bin/pip uninstall --yes pip
 
 FROM python:3.13-slim-bookworm

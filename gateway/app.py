@@ -9,38 +9,53 @@ import errno
 import os
 import random
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from ipaddress import ip_address
 from typing import NamedTuple
 
-from gateway import dialects, events
+from gateway import dialects
+from gateway.acting import Acting
 from gateway.admin import AdminSide
+from gateway.admin.watch import Watch
 from gateway.asking import Asking
 from gateway.auth import Vault
+from gateway.auth.allowed import Allowed
+from gateway.auth.callers import KnownCallers
+from gateway.auth.cookies import Cookies
+from gateway.auth.credentials import credentials_for
 from gateway.clock import Clock
 from gateway.config import Config
 from gateway.dialects.monitor_url import MonitorRules
 from gateway.errors import UpstreamError
 from gateway.follower import Follower, FollowRules
+from gateway.http.memory import Memory, watermark
 from gateway.http.server import CallerSide, require_strict_parser
 from gateway.http.tickets import Tickets
+from gateway.http.tls import TlsUnusable
 from gateway.http.visit import Parts
-from gateway.model import State
+from gateway.lanes import Lanes
 from gateway.pacing import Polling
+from gateway.readings import readings
 from gateway.records import Records
 from gateway.sameness import ReplayRules
-from gateway.store import Conflict, StoreDown
-from gateway.store.memory import MemoryStore
+from gateway.store import Store, StoreDown
+from gateway.store.chosen import chosen
+from gateway.store.timed import TimedStore
 from gateway.submission import Submission
+from gateway.takeover import Takeover
 from gateway.tasks import Tasks
-from gateway.telemetry import Observer, Observers
+from gateway.telemetry import Observer, Observers, tracing
+from gateway.telemetry.metrics import Metrics
 from gateway.upstream import AddressPolicy, Graph, Monitors, Timeouts, Trusted
+from gateway.upstream.addresses import listed_literals
 from gateway.waiting import Waiting
 
 REPLY_HEADER = 65_536
 """Bytes of a reply's head that are accepted."""
+
+LEAST_GRACE = 1.0
+"""Seconds that the collector of traces has at the end, whatever is left of `shutdown.grace`."""
 
 POLL_TIMEOUT = 30.0
 """Seconds that a monitor may be silent; asking again is cheap, a poll that hangs hides the end of an operation."""
@@ -87,28 +102,38 @@ class CannotListen(Exception):
 class Gateway:
     """A gateway, built but not started."""
 
-    def __init__(self, config: Config, clock: Clock, observers: Sequence[Observer] = ()) -> None:
+    def __init__(
+        self,
+        config: Config,
+        clock: Clock,
+        observers: Sequence[Observer] = (),
+        *,
+        traces: tracing.Traces | None = None,
+    ) -> None:
+        """`traces` stands in for what `tracing` says. Raises `TracesUnavailable`."""
         require_strict_parser()
         self.config = config
         self.clock = clock
-        self.observer = Observers(observers)
+        known = dialects.remembered(config.dialects, config.upstream.base_url)
+        self.metrics = Metrics(store=config.operations.store, dialects=[dialect.name for dialect in known])
+        self.watch = Watch(clock)
+        self.traces = traces or tracing.chosen(config.tracing.otlp_endpoint)
+        self.observer = Observers((*observers, self.metrics, self.watch, *self.traces.observers))
         self.tasks = Tasks(on_crash=self.observer.crashed)
         self.errands = Tasks(on_crash=self.observer.crashed)
         """What is done for callers, such as sending their POSTs; stopping waits for it, because half a POST is an
         unknown outcome."""
-        self.store = MemoryStore(
-            now=clock.now,
-            max_active=config.operations.max_active,
-            keep_finished=config.operations.keep_finished,
-            keep_keyed=config.operations.keep_keyed,
+        store = chosen(
+            config.operations, clock=clock, tell=self.observer.event, crashed=self.observer.crashed
         )
+        self.store: Store = TimedStore(store, clock, self.metrics.store_used)
         self._stopping: str | None = "starting"
 
     def _build(self, secret: bytes) -> None:
         """`secret`: the store's; what is made with it must be good for as long as the records are."""
         config, clock = self.config, self.clock
         chance = random.SystemRandom().random
-        spoken = dialects.enabled(config.dialects.enabled)
+        spoken = dialects.spoken(config.dialects, config.upstream.base_url)
         timeouts = Timeouts(
             connect=config.upstream.connect_timeout,
             reply=config.upstream.reply_timeout,
@@ -122,6 +147,7 @@ class Gateway:
             clock=clock,
             tasks=self.tasks,
             max_header=REPLY_HEADER,
+            answered=self._upstream_answered,
         )
         self.monitors = Monitors(
             policy=AddressPolicy(
@@ -136,12 +162,31 @@ class Gateway:
             max_header=REPLY_HEADER,
             concurrency=config.limits.concurrent_polls,
             trusted=[Trusted(config.upstream.base_url, config.upstream.connect_to, config.upstream.ca_file)],
+            answered=self.metrics.monitor_answered,
         )
         self.vault = Vault(
             size=config.operations.max_active, keep=config.operations.deadline, monotonic=clock.monotonic
         )
-        asking = Asking(
-            graph=self.graph, monitors=self.monitors, vault=self.vault, max_body=config.limits.monitor_body
+        self.cookies = Cookies(
+            size=config.operations.max_active,
+            keep=config.operations.deadline,
+            now=clock.now,
+            monotonic=clock.monotonic,
+        )
+        known = KnownCallers(config.auth.caller_keys)
+        self.credentials = credentials_for(
+            config.auth, clock=clock, tasks=self.tasks, tell=self.observer.event, principal=known.name
+        )
+        graph: Graph | Acting = self.graph
+        if self.credentials is not None:
+            graph = Acting(graph=self.graph, credentials=self.credentials)
+        self.asking = asking = Asking(
+            graph=graph,
+            monitors=self.monitors,
+            vault=self.vault,
+            cookies=self.cookies,
+            max_body=config.limits.monitor_body,
+            own_credential=self.credentials is not None and self.credentials.own,
         )
         polling = Polling(
             first_delay=config.polling.first_delay,
@@ -149,7 +194,8 @@ class Gateway:
             max_interval=config.polling.max_interval,
             lost_after=config.polling.lost_after,
         )
-        self.records = Records(self.store, clock, self.observer, polling)
+        self.records = Records(self.store, clock, self.observer, polling, self.errands)
+        self.records.listen(self.cookies.moved)
         self.waiting = Waiting(
             records=self.records,
             clock=clock,
@@ -159,20 +205,32 @@ class Gateway:
                 replay_grace=config.operations.replay_grace,
             ),
             size=config.limits.held_calls,
+            driven=lambda operation_id: operation_id in self.follower,
         )
         self.follower = Follower(
             records=self.records,
             asking=asking,
-            dialects=spoken,
+            dialects=dialects.remembered(config.dialects, config.upstream.base_url),
             clock=clock,
             tasks=self.tasks,
             observer=self.observer,
             chance=chance,
             rules=FollowRules(config.operations.deadline, config.polling.stalled_after),
         )
-        submission = Submission(
-            graph=self.graph,
+        self.lanes = Lanes(width=config.limits.running_per_drive, records=self.records)
+        self.follower.when_stopped(self.lanes.leave)
+        self.follower.when_stopped(self.traces.stopped)
+        self.takeover = Takeover(
+            records=self.records,
+            follower=self.follower,
+            clock=clock,
+            tasks=self.tasks,
+            observer=self.observer,
+        )
+        self.submission = Submission(
+            graph=graph,
             asking=asking,
+            cookies=self.cookies,
             records=self.records,
             follower=self.follower,
             rules=MonitorRules(
@@ -190,40 +248,76 @@ class Gateway:
             Parts(
                 config=config,
                 clock=clock,
-                graph=self.graph,
+                graph=graph,
                 dialects=spoken,
                 records=self.records,
                 waiting=self.waiting,
-                submission=submission,
+                submission=self.submission,
+                follower=self.follower,
+                lanes=self.lanes,
                 vault=self.vault,
+                cookies=self.cookies,
                 tickets=Tickets(secret),
                 tasks=self.errands,
                 observer=self.observer,
                 secret=secret,
                 chance=chance,
+                known=known,
+                allowed=Allowed(config.auth.allow),
+                memory=Memory(
+                    watermark(config.limits.memory), monotonic=clock.monotonic, observer=self.observer
+                ),
+                traces=self.traces,
+                credentials=self.credentials,
             )
         )
         self.admin = AdminSide(
             config=config,
             clock=clock,
             store=self.store,
+            tasks=self.tasks,
+            watch=self.watch,
             ready=lambda: self._stopping,
             held=lambda: self.callers.held,
             waiting_for=self.waiting.waiting_for,
+            followed_here=lambda operation_id: operation_id in self.follower,
+            metrics=self.metrics.page,
         )
+        self.metrics.look_at(self._readings)
+
+    def _upstream_answered(self, status: int, seconds: float) -> None:
+        self.metrics.upstream_answered(status, seconds)
+        self.watch.upstream_answered(status, seconds)
+
+    def _readings(self) -> Iterator[tuple[str, tuple[str, ...], float]]:
+        return readings(
+            config=self.config,
+            ready=self.running,
+            callers=self.callers,
+            follower=self.follower,
+            lanes=self.lanes,
+            graph=self.graph,
+            monitors=self.monitors,
+            credentials=self.credentials,
+        )
+
+    @property
+    def running(self) -> bool:
+        """Whether calls are taken on."""
+        return self._stopping is None
 
     async def start(self) -> tuple[Address, Address]:
         """Go on with what the store remembers, and listen; returns where callers and where operators are expected.
 
-        Raises `StoreDown`, `CannotListen`.
+        Raises `StoreDown`, `CannotListen`, `TlsUnusable`.
         """
         await self.store.open()
         self._build(await self.store.secret())
         try:
-            await self._resume()  # before there are callers, whose operations would look left behind as well
+            await self.takeover.begin()
             admin = await self._listen("admin", Address(self.config.admin.host, self.config.admin.port))
             listen = await self._listen("listen", Address(self.config.listen.host, self.config.listen.port))
-        except (CannotListen, StoreDown):
+        except (CannotListen, StoreDown, TlsUnusable):
             await self.stop()
             raise
         self._stopping = None
@@ -231,18 +325,9 @@ class Gateway:
             "listening", address=str(listen), admin=str(admin), upstream=self.config.upstream.base_url
         )
         self.tasks.start("reach the upstream", self._reach())
+        if self.credentials is not None:
+            self.tasks.start("keep a token", self.credentials.keep())
         return listen, admin
-
-    async def _resume(self) -> None:
-        """Take over what an earlier process left: a POST that may have been sent is of unknown outcome, and what was
-        running is followed on.
-        """
-        for left in await self.store.left_behind():
-            with suppress(Conflict):  # somebody else was faster to take it
-                taken = await self.records.apply(left, events.TakenOver())
-                if taken.state is State.RESERVED:
-                    taken = await self.records.apply(taken, events.Unsent())
-                self.follower.follow(taken)
 
     async def _reach(self) -> None:
         """Say early what calls would otherwise be the first to find out. The gateway serves all the same: in a pod,
@@ -250,6 +335,7 @@ class Gateway:
         """
         try:
             await self.graph.reach()
+            self.watch.upstream_reached()
         except UpstreamError as error:
             self.observer.event(
                 "upstream_unreachable",
@@ -271,6 +357,7 @@ class Gateway:
         self._stopping = "stopping"
         self.observer.event("stopping", held=self.callers.held, active=len(self.follower))
         self.waiting.drain()
+        self.lanes.close()
         until = self.clock.monotonic() + grace
         await self.callers.stop(grace)
         with suppress(TimeoutError):
@@ -279,10 +366,14 @@ class Gateway:
         await self.errands.cancel()
         await self.tasks.cancel()
         self.vault.forget()
+        self.cookies.forget()
+        if self.credentials is not None:
+            self.credentials.close()
         await self.graph.close()
         await self.monitors.close()
         await self.store.close()
         await self.admin.stop()
+        await self.traces.close(max(LEAST_GRACE, until - self.clock.monotonic()))
         self.observer.event("stopped")
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -292,15 +383,3 @@ class Gateway:
             await stop.wait()
         finally:
             await self.stop()
-
-
-def listed_literals(allowed_hosts: Sequence[str]) -> frozenset[str]:
-    """The IP addresses among `monitor.allowed_hosts`, without port and brackets."""
-    found = set()
-    for entry in allowed_hosts:
-        bracketed, _, _ = entry.removeprefix("[").partition("]")
-        plain, _, _ = entry.partition(":")
-        for text in (entry, bracketed, plain):
-            with suppress(ValueError):
-                found.add(str(ip_address(text)))
-    return frozenset(found)

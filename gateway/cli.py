@@ -4,34 +4,48 @@ Exit codes: 0 done; 1 it could not be done (a port is taken, the parser is missi
 configuration or the script is wrong; 130 the demo was interrupted. Nothing here prints a traceback for something
 the user can mend.
 
-`simulate` and `demo` import what they need when they are called: `run` starts without a simulator in memory.
+`operations` ends with 0 on Ctrl-C. `simulate` and `demo` import what they need when they are called: `run` starts without a simulator in memory.
 
 What this module must not do: build parts of the gateway (`app` does).
 """
 
 import asyncio
 import os
+import platform
 import signal
 import sys
+import threading
 from collections.abc import Awaitable, Callable
+from functools import partial
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, NoReturn, TypeVar
 
 import typer
 
-from gateway import __version__
+from gateway import __version__, crashpoints, explain, listing
 from gateway.app import CannotListen, Gateway
 from gateway.clock import SystemClock
-from gateway.config import Config, ConfigError, load
-from gateway.http.server import ParserMissing
+from gateway.config import Cautions, Config, ConfigError, Log, load
+from gateway.config.effective import effective
+from gateway.dialects import documented
+from gateway.http.server import ParserMissing, require_strict_parser
+from gateway.http.tls import TlsUnusable
+from gateway.reloading import Reloading
 from gateway.store import StoreDown
-from gateway.telemetry.logs import LogObserver, configure
+from gateway.telemetry.logs import LogObserver, configure, own_up
+from gateway.telemetry.tracing import TracesUnavailable
 
 T = TypeVar("T")
+
+BETWEEN_LOOKS = 1.0
+"""Seconds between two looks of `operations --watch`."""
 
 cli = typer.Typer(
     name="lro-gateway",
     help="A reverse proxy that turns Microsoft Graph's 202 + monitor URL into a plain 200 with the finished item.",
+    epilog="To see what it does: lro-gateway demo. To run it: lro-gateway run --config gateway.yaml. To watch it: lro-gateway operations --watch",
     no_args_is_help=True,
     add_completion=True,
     rich_markup_mode=None,  # plain text reads well in every terminal, log and pipe
@@ -48,13 +62,27 @@ def main() -> None:
 def _version(wanted: bool) -> None:  # noqa: FBT001 - the shape of a typer callback
     if wanted:
         typer.echo(f"lro-gateway {__version__}")
+        try:
+            require_strict_parser()
+            parser = "C parser"
+        except ParserMissing:
+            parser = "without the C parser that the gateway needs"
+        told = [f"Python {platform.python_version()}", f"aiohttp {version('aiohttp')}, {parser}"]
+        told += [f"{name} {version(name)}" for name in ("httptools", "msal", "uvloop") if find_spec(name)]
+        typer.echo(", ".join(told))
         raise typer.Exit
 
 
 @cli.callback()
 def _options(
     _version_wanted: Annotated[
-        bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
+        bool,
+        typer.Option(
+            "--version",
+            help="Show the version, those of the parsers, and exit.",
+            callback=_version,
+            is_eager=True,
+        ),
     ] = False,
 ) -> None:
     pass
@@ -71,32 +99,127 @@ def run(
 ) -> None:
     """Run the gateway until SIGTERM or SIGINT.
 
-    Where it listens and what it forwards to is the first line of its log. On a signal it answers the calls that it
-    holds, within shutdown.grace, and leaves with 0.
+    Where it listens and what it forwards to is the first line of its log. On one of these it answers the calls that it
+    holds, within shutdown.grace, and leaves with 0. On SIGHUP it reads the file anew, and logs which changes are in
+    force and which want a restart.
     """
     settings = _load(config) if config is not None else Config()
     observer = LogObserver(configure(level=settings.log.level, fmt=settings.log.format))
+    own_up(observer)
+    try:
+        point = crashpoints.arm(os.environ)
+    except crashpoints.NoSuchPoint as error:
+        fail(str(error), code=2)
+    if point is not None:
+        observer.event("crash_point_armed", point=point)
+
+    def set_up_log(log: Log) -> None:
+        configure(level=log.level, fmt=log.format)
 
     async def serve(stop: asyncio.Event) -> None:
         gateway = Gateway(settings, SystemClock(), [observer])
+        read = partial(_read, config) if config is not None else None
+        reloading = Reloading(gateway, read=read, log=set_up_log)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloading.ask)
         await gateway.run(stop)
 
     try:
         run_until_signalled(serve)
-    except (CannotListen, ParserMissing, StoreDown) as error:
+    except (CannotListen, ParserMissing, StoreDown, TlsUnusable, TracesUnavailable) as error:
         fail(str(error), code=1)
 
 
 @cli.command("check-config")
 def check_config(
     file: Annotated[Path, typer.Argument(help="The YAML file to check.", metavar="FILE")],
+    print_effective: Annotated[
+        bool,
+        typer.Option(
+            "--print-effective", help="Print every key with the value that holds; no secret is shown."
+        ),
+    ] = False,
+    explained: Annotated[
+        bool, typer.Option("--explain", help="Say what would become of a recorded exchange, and why.")
+    ] = False,
+    exchange: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="With --explain: METHOD PATH REPLY.http [MONITOR_REPLY.http …].", metavar="[EXCHANGE]"
+        ),
+    ] = None,
 ) -> None:
     """Check a configuration file.
 
-    Every problem is told at once, each with line and column, the key and what to write instead.
+    Every problem is told at once, each with line and column, the key and what to write instead. With --explain an
+    exchange is played back against the configured dialects, each file an answer as `curl -i` writes it; nothing is
+    sent.
     """
-    _load(file)
-    typer.echo(f"{file}: ok")
+    if exchange and not explained:
+        fail(f"check-config takes one file; for {exchange[0]} and what follows, write --explain", code=2)
+    cautions = Cautions(now=SystemClock().now())
+    settings = _load(file, cautions)
+    if explained:
+        try:
+            lines = explain.explain(settings, explain.recorded(exchange or ()))
+        except explain.NotAnExchange as error:
+            fail(f"--explain: {error}", code=2)
+        typer.echo("\n".join(lines))
+        return
+    typer.echo(
+        effective(settings, cautions.written) if print_effective else f"{file}: ok", nl=not print_effective
+    )
+
+
+@cli.command()
+def operations(
+    *,
+    admin: Annotated[
+        str, typer.Option(help="The gateway's admin listener.", metavar="URL", envvar="LRO_GATEWAY_ADMIN")
+    ] = listing.ADMIN,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on showing it, until Ctrl-C.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="JSON as the listener gives it; with --watch one line each second.")
+    ] = False,
+    state: Annotated[
+        str | None,
+        typer.Option(
+            help="Only these: a state, or active, ended, stalled, waiting_for_caller.", metavar="WORD"
+        ),
+    ] = None,
+    dialect: Annotated[str | None, typer.Option(help="Only those of this dialect.", metavar="NAME")] = None,
+    find: Annotated[
+        str | None, typer.Option(help="Only those with this in id, kind, state or code.", metavar="TEXT")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="So many at most.", min=1, max=10_000, metavar="N")
+    ] = None,
+) -> None:
+    """Show the operations of a running gateway.
+
+    Those under way come first, each with a progress bar and when it is expected to end. For example:
+
+    lro-gateway operations --watch
+
+    lro-gateway operations --state failed --json
+
+    lro-gateway operations --admin http://10.1.2.3:9901
+    """
+    asked = {"state": state, "dialect": dialect, "q": find, "limit": str(limit) if limit else None}
+    pause = partial(threading.Event().wait, BETWEEN_LOOKS)
+    try:
+        shown = listing.Listing(admin, {name: value for name, value in asked.items() if value})
+        if as_json:
+            shown.print_json(pause if watch else None)
+        elif watch:
+            shown.watch(pause)
+        else:
+            shown.once()
+    except listing.Refused as error:
+        fail(f"operations: {error}", code=2)
+    except listing.NotToBeHad as error:
+        fail(f"operations: {error}", code=1)
+    except KeyboardInterrupt:
+        return  # the way out of --watch
 
 
 @cli.command()
@@ -186,11 +309,19 @@ def _value(option: str, read: Callable[[str], T], text: str) -> T:
         raise typer.BadParameter(str(error), param_hint=option) from None
 
 
-def _load(file: Path) -> Config:
+def _read(file: Path, cautions: Cautions | None = None) -> Config:
+    return load(file, os.environ, taken=documented.calls(), cautions=cautions)
+
+
+def _load(file: Path, cautions: Cautions | None = None) -> Config:
+    cautions = cautions or Cautions(now=SystemClock().now())
     try:
-        return load(file, os.environ)
+        config = _read(file, cautions)
     except ConfigError as error:
         fail(str(error), code=2)
+    for caution in cautions.found:
+        typer.echo(f"warning: {caution}", err=True)
+    return config
 
 
 def fail(message: str, *, code: int) -> NoReturn:

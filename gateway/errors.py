@@ -16,8 +16,13 @@
     ├── StoreUnavailable               503 serviceNotAvailable, Retry-After: no operation can be remembered now
     ├── NothingSent                    503 serviceNotAvailable, Retry-After: an operation's POST never left
     ├── KeyReused                      422 idempotencyKeyReused
+    ├── KeyNeeded                      401 unauthenticated: no Gateway-Key, or none of ours
+    ├── CallNotAllowed                 403 accessDenied: not on the list of auth.allow
     ├── UnknownOperation               404 itemNotFound: no such id, or not yours
     ├── CredentialNeeded               401 unauthenticated: come back with your Authorization
+    ├── CredentialError                502 credentialRefused: Entra gives the gateway no token; names the AADSTS code
+    │   ├── TokenUnavailable           503 serviceNotAvailable, Retry-After: Entra could not be asked
+    │   └── CallerRefused              401 unauthenticated: no token of the caller's, or none that Entra takes
     ├── UpstreamError                  Graph or a monitor could not be talked to
     │   ├── UpstreamUnreachable        502 badGateway (refused, DNS, TLS, no route): no byte was sent
     │   ├── AddressRefused             502 badGateway: the name resolves to an address that is off limits
@@ -36,7 +41,10 @@ A class's docstring is its message: fixed text, so that nothing a caller or an u
 An operation that Graph itself ended as failed is no error of ours: see `model.Problem`.
 """
 
+import re
 from typing import ClassVar
+
+_ENTRA_CODE = re.compile(r"AADSTS[0-9]{2,7}")
 
 
 class GatewayError(Exception):
@@ -182,6 +190,23 @@ class KeyReused(GatewayError):
     proxy_error = "http_request_error"
 
 
+class KeyNeeded(GatewayError):
+    """This gateway wants one of its callers' keys, as Gateway-Key."""
+
+    status = 401
+    code = "unauthenticated"
+    proxy_error = "http_request_denied"
+    challenge = b"Gateway-Key"
+
+
+class CallNotAllowed(GatewayError):
+    """This gateway does not let this call through: it is not on its list (auth.allow)."""
+
+    status = 403
+    code = "accessDenied"
+    proxy_error = "http_request_denied"
+
+
 class UnknownOperation(GatewayError):
     """There is no such operation, or it is not yours."""
 
@@ -196,6 +221,46 @@ class CredentialNeeded(GatewayError):
     status = 401
     code = "unauthenticated"
     proxy_error = None
+
+
+class CredentialError(GatewayError):
+    """Entra does not give the gateway a token: its auth settings, or the app registration, have to be mended."""
+
+    status = 502
+    code = "credentialRefused"
+    proxy_error: ClassVar[str | None] = "proxy_configuration_error"
+    answered: bool = False
+    """Whether this came of the upstream's own answer, which was a 401."""
+
+    def __init__(self, reason: str = "", *, retry_after: int | None = None) -> None:
+        """`reason`: an error code of Entra's (`AADSTS7000215`) where there is one."""
+        super().__init__(reason, retry_after=retry_after)
+
+    @property
+    def message(self) -> str:
+        return f"{super().message} ({self.reason})" if _ENTRA_CODE.fullmatch(self.reason) else super().message
+
+
+class TokenUnavailable(CredentialError):
+    """Entra could not be asked for a token; nothing was sent, so this request may be sent again."""
+
+    status = 503
+    code = "serviceNotAvailable"
+    proxy_error = "destination_unavailable"
+    retry_after = 5
+
+
+class CallerRefused(CredentialError):
+    """Send a bearer token for this gateway's application: there is none, or Entra does not take it."""
+
+    status = 401
+    code = "unauthenticated"
+    proxy_error = None
+
+    def __init__(self, reason: str = "", *, challenge: bytes = b'Bearer realm=""') -> None:
+        """`challenge`: the value of WWW-Authenticate."""
+        super().__init__(reason)
+        self.challenge = challenge
 
 
 class UpstreamError(GatewayError):

@@ -131,6 +131,11 @@ def without(headers: Headers, names: AbstractSet[bytes]) -> Headers:
     return tuple(line for line in headers if line[0].lower() not in names)
 
 
+def only(headers: Headers, names: AbstractSet[bytes]) -> Headers:
+    """The lines of `headers` called one of `names` (given in lower case)."""
+    return tuple(line for line in headers if line[0].lower() in names)
+
+
 def replaced(headers: Headers, name: bytes, value: bytes) -> Headers:
     """`headers` with exactly one line called `name`: where the first one stood, or at the end."""
     lowered = name.lower()

@@ -97,19 +97,25 @@ def delay_after_trouble(
     return max(own, _wish(floor, retry_after, chance))
 
 
-def _jump(elapsed: float, accepted_at: float, samples: tuple[Sample, ...], policy: Polling) -> float | None:
-    """Seconds until just after the predicted end, or None where no prediction deserves trust."""
+def whole_duration(accepted_at: float, samples: tuple[Sample, ...]) -> float | None:
+    """Seconds from the acceptance to the predicted end, or None where no prediction deserves trust."""
     if len(samples) < 2:
         return None
     before, latest = samples[-2:]
-    now = accepted_at + elapsed
+    elapsed = latest.at - accepted_at
     rise, took = latest.percent - before.percent, latest.at - before.at
-    if abs(latest.at - now) > SAME_MOMENT or not (rise > 0 and took > 0 and 0 < latest.percent < 100):
+    if not (rise > 0 and took > 0 and 0 < latest.percent < 100):
         return None
     by_all = elapsed * 100 / latest.percent
     by_last = elapsed + (100 - latest.percent) * took / rise
     end = max(by_all, by_last)
-    if end - min(by_all, by_last) > AGREEMENT * end:
+    return end if end - min(by_all, by_last) <= AGREEMENT * end else None
+
+
+def _jump(elapsed: float, accepted_at: float, samples: tuple[Sample, ...], policy: Polling) -> float | None:
+    """Seconds until just after the predicted end; None where there is no prediction, or one of an earlier poll."""
+    end = whole_duration(accepted_at, samples)
+    if end is None or abs(samples[-1].at - accepted_at - elapsed) > SAME_MOMENT:
         return None
     return max(end - elapsed + MARGIN * elapsed, SHORTEST_JUMP * elapsed, policy.min_interval)
 

@@ -65,6 +65,13 @@ def principal_of(authorization: bytes | None) -> str:
     return _digest([b"claims", _text(tenant), who.encode(), _text(subject), _text(app)])
 
 
+def end_of(authorization: bytes) -> float | None:
+    """When a bearer token says that it ends, in seconds since 1970; None where it does not say."""
+    token = _BEARER.fullmatch(authorization.strip())
+    ends_at = _claims(token[1]).get("exp") if token is not None else None
+    return float(ends_at) if isinstance(ends_at, int | float) and not isinstance(ends_at, bool) else None
+
+
 def _claims(token: bytes) -> dict[str, object]:
     """The claims of a signed JWT, unverified; none where it is anything else or odd in any way."""
     match = _JWT.fullmatch(token) if len(token) <= LONGEST_TOKEN else None

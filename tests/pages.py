@@ -7,24 +7,28 @@ A page marks such a part with `<!-- made: NAME -->` before and `<!-- end: NAME -
 import ast
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import test_layers
 from fakes.records import running
 
 from gateway import errors, lifecycle
+from gateway.dialects import KNOWN
 from gateway.dialects.problem import problem_of
+from gateway.dialects.workload import VERSIONS, Evidence, Start, Workload
 from gateway.errors import DeadlineExceeded, GatewayError, OperationLost, OutcomeUnknown, StillRunning
 from gateway.events import Expired, Vanished
 from gateway.http import answers
 from gateway.http.answers import STATUS_WORDS, Answer, Origin
 from gateway.model import Ailment, State, Trouble
 from gateway.pacing import Polling
+from gateway.telemetry import NOTES
 from gateway.telemetry.logs import EVENTS
+from gateway.telemetry.metrics import PREFIX, READINGS, Counted
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("docs/architecture.md", "docs/behaviour.md")
+PAGES = ("docs/architecture.md", "docs/behaviour.md", "docs/dialects.md", "docs/metrics.md")
 FIX = "run .venv/bin/python tests/pages.py"
 
 MARKED = re.compile(r"<!-- made: (?P<name>[\w-]+) -->\n(?P<text>.*?)<!-- end: (?P=name) -->", re.DOTALL)
@@ -143,7 +147,117 @@ def log_events() -> str:
     return table(["| `event` | |", "|---|---|", *rows])
 
 
+DRIVE = (
+    ("`itemCopy`", "`POST {item...}/copy`", "the new item", "driveItem: copy", Evidence.SEEN),
+    (
+        "`itemMove`",
+        "`PATCH {item...}` with a `parentReference`",
+        "the same item",
+        "driveItem: move",
+        Evidence.SEEN,
+    ),
+    (
+        "`assignSensitivityLabel`",
+        "`POST {item...}/assignSensitivityLabel`",
+        "the same item",
+        "driveItem: assignSensitivityLabel",
+        Evidence.SAMPLE,
+    ),
+    (
+        "`downloadUrl`",
+        "`POST {item...}/children` with a source URL",
+        "the new item",
+        "Upload from URL (OneDrive API)",
+        Evidence.SAMPLE,
+    ),
+)
+"""The one dialect that is more than a description."""
+
+
+def dialects() -> str:
+    """What each dialect waits for."""
+    head = "| dialect | operation | request | result | documentation | known from |"
+    rows = [
+        f"| `drive` | {kind} | {request} | {result} | {page} | {evidence} |"
+        for kind, request, result, page, evidence in DRIVE
+    ]
+    for workload, start in described():
+        versions = "" if start.versions == VERSIONS else f" ({', '.join(start.versions)} only)"
+        needs = f" with `{start.needs}`" if start.needs else ""
+        asked = ", `Prefer: respond-async` is added" if start.respond_async else ""
+        request = f"`{start.method} {start.path}`".replace("|", "\\|") + f"{needs}{versions}{asked}"
+        names = ", ".join(f"`{kind}`" for kind in start.kinds)
+        where = ", else ".join(RESULTS.get(rule, f"`{rule.rpartition('/')[2]}`") for rule in start.result)
+        rows.append(
+            f"| `{workload.name}` | {names} | {request} | {where} | {start.page} | {start.evidence} |"
+        )
+    return table([head, "|---|---|---|---|---|---|", *rows])
+
+
+SENT_TO = "what the call was sent to"
+RESULTS = {"monitor_body": "the operation itself", "source:": SENT_TO, "source:/schema": SENT_TO}
+
+
+def monitors() -> str:
+    """How each dialect asks."""
+    head = "| dialect | monitor | credential | running / succeeded / failed | seconds between two polls |"
+    status = "`notStarted` `inProgress` `waiting` / `completed` / `failed` `cancelled`"
+    rows = [
+        f"| `drive` | `Operation-Location` or `Location`, on SharePoint or OneDrive | none, and it refuses one | {status} | |"
+    ]
+    for one in KNOWN:
+        if isinstance(one, Workload):
+            header = " or ".join(f"`{name}`" for name in one.monitor)
+            extra = "".join(f", with the call's `{name.decode()}`" for name in sorted(one.repeats))
+            groups = (one.words.running, one.words.succeeded, one.words.failed)
+            words = " / ".join(" ".join(f"`{word}`" for word in group) for group in groups)
+            floor = f"{one.floor:g}" if one.floor else ""
+            rows.append(f"| `{one.name}` | {header}, on Graph | the caller's{extra} | {words} | {floor} |")
+    return table([head, "|---|---|---|---|---|", *rows])
+
+
+def described() -> Iterator[tuple[Workload, Start]]:
+    """Every operation of the dialects that are a description."""
+    for one in KNOWN:
+        if isinstance(one, Workload):
+            yield from ((one, start) for start in one.starts)
+
+
+def call_notes() -> str:
+    """What the line of a call says besides, where it came to an operation."""
+    rows = [f"| `{name}` | {meaning} |" for name, meaning in NOTES.items()]
+    return table(["| further field of `call` | |", "|---|---|", *rows])
+
+
+def metrics() -> str:
+    """Everything that is counted."""
+    rows = []
+    for family in Counted([dialect.name for dialect in KNOWN]).families:
+        name = family.name + ("_total" if family.kind == "counter" else "")
+        labels = "<br>".join(f"`{label}`: {values_of(values)}" for label, values in family.labels.items())
+        rows.append(f"| `{name}` | {family.kind} | {family.meaning} | {labels} |")
+    return table(["| metric | kind | what it says | labels |", "|---|---|---|---|", *rows])
+
+
+def values_of(values: Sequence[str]) -> str:
+    """The values of a label; of a long list, where it stands."""
+    if values == tuple(EVENTS):
+        return "the [events of the log](behaviour.md#for-operators)"
+    return ", ".join(values)
+
+
+def readings() -> str:
+    """Everything that is looked at when somebody asks."""
+    rows = [
+        f"| `{PREFIX}{reading.name}{'_total' if reading.kind == 'counter' else ''}` | {reading.kind} | {reading.meaning} | {', '.join(f'`{label}`' for label in reading.labels)} |"
+        for reading in READINGS
+    ]
+    return table(["| metric | kind | what it says | labels |", "|---|---|---|---|", *rows])
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
+    "dialects": dialects,
+    "monitors": monitors,
     "floors": floors,
     "states": states,
     "events": events,
@@ -151,6 +265,9 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "failures": failures,
     "status-words": status_words,
     "log-events": log_events,
+    "call-notes": call_notes,
+    "metrics": metrics,
+    "readings": readings,
 }
 
 

@@ -12,6 +12,7 @@ differ in when they write, pause and close. Nothing here sleeps.
 """
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,6 +45,12 @@ class Ended(Remembering):
     def __init__(self) -> None:
         super().__init__()
         self.records: asyncio.Queue[CallRecord] = asyncio.Queue()
+        self.told: list[tuple[str, dict[str, str | float | bool]]] = []
+        """Every event with its facts."""
+
+    def event(self, name: str, **facts: str | float | bool) -> None:
+        super().event(name, **facts)
+        self.told.append((name, facts))
 
     def call_ended(self, record: CallRecord, seconds: float) -> None:
         super().call_ended(record, seconds)
@@ -62,10 +69,10 @@ class Passage:
     loop: str
     callers: list[Caller] = field(default_factory=list)
 
-    async def caller(self, *, slow: bool = False) -> Caller:
+    async def caller(self, *, slow: bool = False, tls: ssl.SSLContext | None = None) -> Caller:
         """A new connection to the gateway; a `slow` one takes little that was not asked for."""
         few = {"limit": 1024, "receive": 4096} if slow else {}
-        caller = await Caller.connect(self.host, self.port, **few)
+        caller = await Caller.connect(self.host, self.port, tls=tls, **few)
         self.callers.append(caller)
         return caller
 

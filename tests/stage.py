@@ -25,6 +25,7 @@ from gateway.app import Gateway
 from gateway.clock import Clock, SystemClock
 from gateway.config import Config
 from gateway.simulator import Simulator, SimulatorSettings
+from gateway.telemetry.tracing import Traces
 
 T = TypeVar("T")
 
@@ -36,6 +37,13 @@ QUICK: dict[str, dict[str, Any]] = {
     "shutdown": {"grace": 5.0},
 }
 """A configuration for tests: any free port, the simulator's hosts, and no time to lose."""
+
+STORE: dict[str, Any] = {}
+"""Settings under `operations` that choose where the stages remember; see `conftest.every_store`."""
+
+
+TRACES: Traces | None = None
+"""What the stages' gateways trace with, where that is not what their configuration says."""
 
 
 @dataclass
@@ -156,6 +164,14 @@ async def follow(
     return answer, hops
 
 
+async def passed(condition: Callable[[], bool]) -> None:
+    """Wait for something to come true, turn by turn of the event loop."""
+    while not condition():
+        turn = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_later(0.002, turn.set_result, None)
+        await turn
+
+
 async def in_thread(work: Callable[[], T]) -> T:
     return await asyncio.get_running_loop().run_in_executor(None, work)
 
@@ -173,9 +189,12 @@ def play(
     *,
     settings: SimulatorSettings | None = None,
     clock: Clock | None = None,
-    **sections: dict[str, Any],
+    **sections: dict[str, Any] | Callable[[Simulator], dict[str, Any]],
 ) -> Remembering:
-    """Set the stage, play, and see that nothing is left behind; returns what the observer saw."""
+    """Set the stage, play, and see that nothing is left behind; returns what the observer saw.
+
+    A section that has to know where the simulator is, is a function of it.
+    """
     observer = Remembering()
 
     async def body() -> None:
@@ -183,8 +202,9 @@ def play(
         script = settings or SimulatorSettings(base_duration=0.1, bytes_per_second=0)
         async with Simulator(script, ticking) as simulator:
             upstream = {"upstream": {"base_url": simulator.graph_url}}
-            config = Config.model_validate(merged(QUICK, upstream, sections))
-            gateway = Gateway(config, ticking, [observer])
+            told = {name: keys(simulator) if callable(keys) else keys for name, keys in sections.items()}
+            config = Config.model_validate(merged(QUICK, {"operations": STORE}, upstream, told))
+            gateway = Gateway(config, ticking, [observer], traces=TRACES)
             callers, admin = await gateway.start()
             stage = Stage(simulator, gateway, observer, callers.host, callers.port, admin.port)
             try:

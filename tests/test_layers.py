@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).parent.parent / "gateway"
 
 FLOORS: dict[str, int] = {
     # 0: words
+    "crashpoints": 0,
     "model": 0,
     "errors": 0,
     "headers": 0,
@@ -34,10 +35,13 @@ FLOORS: dict[str, int] = {
     "telemetry": 2,
     "upstream": 2,
     # 3: the shell that drives operations
+    "acting": 3,
     "asking": 3,
     "follower": 3,
+    "lanes": 3,
     "records": 3,
     "submission": 3,
+    "takeover": 3,
     # 4: patience
     "waiting": 4,
     # 5: HTTP
@@ -47,6 +51,10 @@ FLOORS: dict[str, int] = {
     "app": 6,
     "cli": 6,
     "demo": 6,
+    "explain": 6,
+    "listing": 6,
+    "readings": 6,
+    "reloading": 6,
     "__main__": 6,
 }
 """Floor of each module or package directly under `gateway`; what is inside a package is on the package's floor."""

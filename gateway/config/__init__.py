@@ -4,16 +4,17 @@
     syntax      the YAML parser's events, its errors made readable
     document    plain values, with the line and column of each
     sources     values that stand elsewhere: env:NAME, file:PATH
-    kinds, units, addresses, certificates    how a value of each sort is read
+    kinds, units, addresses, callers, certificates, credentials, storage    how a value of each sort is read
     shape       every key: default, kind, description
     rules       what two keys must agree on
     load        all of it, in order
+    effective   the configuration in force, as a file
     reference   the reference page and the sample file, made from the shape
 
 Nothing here keeps time, logs, or opens a connection.
 """
 
-from gateway.config.load import load, parse
+from gateway.config.load import Cautions, load, parse
 from gateway.config.problems import ConfigError, ConfigProblem
 from gateway.config.shape import (
     Admin,
@@ -27,6 +28,8 @@ from gateway.config.shape import (
     Operations,
     Polling,
     Shutdown,
+    Tls,
+    Tracing,
     Upstream,
     Wait,
 )
@@ -34,6 +37,7 @@ from gateway.config.shape import (
 __all__ = [
     "Admin",
     "Auth",
+    "Cautions",
     "Config",
     "ConfigError",
     "ConfigProblem",
@@ -45,6 +49,8 @@ __all__ = [
     "Operations",
     "Polling",
     "Shutdown",
+    "Tls",
+    "Tracing",
     "Upstream",
     "Wait",
     "load",

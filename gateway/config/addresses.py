@@ -20,6 +20,25 @@ _PREFIX = re.compile(r"(?:/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})+)+")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _LONGEST_NAME = 253
 
+MICROSOFT_HOSTS = (
+    # Graph: worldwide, US government L4 and L5, China (https://learn.microsoft.com/graph/deployments).
+    "graph.microsoft.com",
+    "graph.microsoft.us",
+    "dod-graph.microsoft.us",
+    "microsoftgraph.chinacloudapi.cn",
+    # SharePoint and OneDrive for work, whose hosts monitor copies: the same clouds, then the sovereign ones of Europe.
+    "*.sharepoint.com",
+    "*.sharepoint.us",
+    "*.sharepoint-mil.us",
+    "*.dps.mil",
+    "*.sharepoint.cn",
+    "*.sovcloud-sharepoint.de",
+    "*.sovcloud-sharepoint.fr",
+    # OneDrive of consumers.
+    "api.onedrive.com",
+    "my.microsoftpersonalcontent.com",
+)
+
 
 def canonical_entry(text: str) -> str | None:
     """An entry of a list of hosts (a host, `*.suffix`, either with a port) in its one spelling; None if it is none."""

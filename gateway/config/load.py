@@ -8,16 +8,19 @@ Rules: reads the file, what it refers to, and nothing else; changes nothing. Rai
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from gateway.config.clashes import Taken, clashes
 from gateway.config.document import Document, read
 from gateway.config.kinds import UNFIT
-from gateway.config.problems import ConfigError, ConfigProblem, Place, Where, quoted, spelled
-from gateway.config.rules import RULES
+from gateway.config.problems import ConfigError, ConfigProblem, Place, Step, Where, quoted, spelled
+from gateway.config.rules import CAUTIONS, RULES
 from gateway.config.shape import Config
 from gateway.config.sources import Referred, Surroundings
 from gateway.config.syntax import LONGEST_TEXT
@@ -26,12 +29,30 @@ _TOP = Place(1, 1)
 _BEFORE_AT = re.compile(r".*@", re.DOTALL)
 """In a URL, what stands there is a user name and a password."""
 _BYTES_PER_CHARACTER = 4
+_NOTHING: Taken = MappingProxyType({})
 _ALIKE = 0.7
 """From which likeness on a key is taken for a misspelling (difflib's ratio)."""
 
 
-def load(path: str | Path, environ: Mapping[str, str]) -> Config:
-    """The configuration in a file; raises `ConfigError`."""
+@dataclass(slots=True)
+class Cautions:
+    """What is no error in a configuration that can be used, and yet not meant."""
+
+    now: float
+    """Seconds since 1970."""
+    found: list[ConfigProblem] = field(default_factory=list)
+    written: dict[str, Any] = field(default_factory=dict)
+    """What the file says."""
+
+
+def load(
+    path: str | Path,
+    environ: Mapping[str, str],
+    *,
+    taken: Taken = _NOTHING,
+    cautions: Cautions | None = None,
+) -> Config:
+    """The configuration in a file; raises `ConfigError`. `taken`: the calls that other dialects know."""
     most = _BYTES_PER_CHARACTER * LONGEST_TEXT
     try:
         with Path(path).open("rb") as file:
@@ -47,10 +68,17 @@ def load(path: str | Path, environ: Mapping[str, str]) -> Config:
         reason = getattr(error, "strerror", None) or "no such path"
         fix = "name a file that the gateway can read"
         raise ConfigError((ConfigProblem("", str(path), 0, 0, f"cannot be read: {reason}", fix),)) from None
-    return parse(text, file=str(path), environ=environ)
+    return parse(text, file=str(path), environ=environ, taken=taken, cautions=cautions)
 
 
-def parse(text: str, *, file: str, environ: Mapping[str, str]) -> Config:
+def parse(
+    text: str,
+    *,
+    file: str,
+    environ: Mapping[str, str],
+    taken: Taken = _NOTHING,
+    cautions: Cautions | None = None,
+) -> Config:
     """The configuration in a text; `file` names it in problems, and relative paths in it start beside that file."""
     surroundings = Surroundings(Path(file).parent, environ)
     document = read(text, file, surroundings.resolve)
@@ -61,11 +89,28 @@ def parse(text: str, *, file: str, environ: Mapping[str, str]) -> Config:
             _complain(document, flaw["loc"], flaw["type"], flaw.get("ctx", {}))
         config = Config.model_validate(_without_doubt(document), context=surroundings)
     _apply_rules(document, config)
+    if not any(_overlaps(("dialects",), doubt) for doubt in document.doubtful):
+        for where, message, fix in clashes(config.dialects, taken):
+            document.complain(where, document.values[where], message, fix)
     if document.problems:
         raise ConfigError(
             tuple(sorted(document.problems, key=lambda problem: (problem.line, problem.column)))
         )
-    return config
+    if cautions is not None:
+        cautions.written = document.content
+        for caution in CAUTIONS:
+            doubtful = caution.doubtful(config, cautions.now)
+            if doubtful is not None:
+                place = document.values[caution.key]
+                cautions.found.append(ConfigProblem(spelled(caution.key), file, *place, *doubtful))
+    return _placed(config, surroundings)
+
+
+def _placed(config: Config, surroundings: Surroundings) -> Config:
+    """With the path that a store is made at; a default starts at the directory of the file as well."""
+    path = surroundings.directory / config.operations.path
+    operations = config.operations.model_copy(update={"path": path})
+    return config.model_copy(update={"operations": operations})
 
 
 def _complain(document: Document, where: Where, kind: str, context: Mapping[str, Any]) -> None:
@@ -74,6 +119,10 @@ def _complain(document: Document, where: Where, kind: str, context: Mapping[str,
         place = document.values.get(where, _TOP)
         fix = context["fix"] if isinstance(value, Referred) else context["hint"]
         document.complain(where, place, context["message"].replace("{value}", _shown(value)), fix)
+    elif kind == "missing":
+        *section, name = where
+        place = document.values.get(tuple(section), _TOP)
+        document.complain(tuple(section), place, f"{name} is missing", f"write {name}: …")
     else:  # the only other thing that the shape leaves to pydantic
         document.complain(where, document.keys.get(where, _TOP), "unknown key", _known_instead(where))
 
@@ -130,16 +179,33 @@ def _shown(value: Any) -> str:
 def _known_instead(where: Where) -> str:
     """What to write instead of an unknown key."""
     *section, name = where
-    shape: type[BaseModel] = Config
-    for step in section:
-        shape = _section(str(step))
-    near = difflib.get_close_matches(str(name).lower(), shape.model_fields, n=1, cutoff=_ALIKE)
+    shape = _shape_at(section)
+    known = [field.alias or key for key, field in shape.model_fields.items()]
+    near = difflib.get_close_matches(str(name).lower(), known, n=1, cutoff=_ALIKE)
     if near:
         return f"did you mean {spelled((*section, *near))}?"
     elsewhere = [f"{other}.{name}" for other in Config.model_fields if name in _section(other).model_fields]
-    if elsewhere:
+    if elsewhere and len(section) < 2:
         return f"did you mean {' or '.join(elsewhere)}?"
-    return f"the keys here are {', '.join(shape.model_fields)}"
+    return f"the keys here are {', '.join(known)}"
+
+
+def _shape_at(section: Sequence[Step]) -> type[BaseModel]:
+    """The shape of a section, also of one in a list."""
+    shape: Any = Config
+    for step in section:
+        if isinstance(step, int):
+            shape = get_args(shape)[0]
+        else:
+            names = {field.alias or key: field for key, field in shape.model_fields.items()}
+            options = [
+                one
+                for one in get_args(names[step].annotation)
+                if isinstance(one, type) and issubclass(one, BaseModel)
+            ]
+            shape = options[0] if type(None) in get_args(names[step].annotation) else names[step].annotation
+    found: type[BaseModel] = shape
+    return found
 
 
 def _section(name: str) -> type[BaseModel]:

@@ -13,6 +13,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from gateway.config.declaration import Declarations
 from gateway.config.kinds import Kind, Listed, Word
 from gateway.config.shape import Config
 
@@ -36,8 +37,10 @@ and what to write instead. Then the gateway does not start.
 - **Paths** that are relative start at the directory of the configuration file.
 - One document of mappings, lists and plain values: no anchors, aliases, merge keys or tags.
 
-Two keys must agree in three places: `polling.min_interval` is at most `polling.max_interval`; `wait.on_timeout: error`
-needs an `operations.reconnect` other than `off`; `listen` and `admin` need two ports, unless on two addresses.
+Some keys must agree: `polling.min_interval` is at most `polling.max_interval`; `wait.on_timeout: error` needs an
+`operations.reconnect` other than `off`; `listen` and `admin` need two ports, unless on two addresses; a certificate in
+`listen.tls` needs its key; each `auth.mode` needs what it proves itself with, and where the gateway acts as itself
+beyond loopback, it needs to know its callers ([who may call](callers.md)).
 """
 
 _SAMPLE_HEAD = """\
@@ -51,7 +54,7 @@ def page() -> str:
     parts = [_INTRODUCTION]
     for section, shape in _sections():
         rows = ["| key | default | accepts | what it does |", "|---|---|---|---|"]
-        for name, field in shape.model_fields.items():
+        for name, field in _fields(shape):
             cells = (f"`{section}.{name}`", _default_cell(field), _accepts(field), _description(field))
             rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
         parts.append(f"## {section}\n{_oneline(shape.__doc__)}\n\n" + "\n".join(rows) + "\n")
@@ -64,9 +67,12 @@ def sample() -> str:
     for section, shape in _sections():
         lines = [f"# {_oneline(shape.__doc__)}", f"{section}:"]
         for name, field in shape.model_fields.items():
-            lines.append(f"  # {_comment(field)}")
-            shown = _yaml_default(field)
-            lines.extend([f"  {name}:", *shown] if isinstance(shown, list) else [f"  {name}: {shown}"])
+            inner = _subsection(field)
+            if inner is None:
+                lines.extend(_sample_lines(name, field))
+                continue
+            lines.extend((f"  # {_oneline(inner.__doc__)}", f"  {name}:"))
+            lines.extend(f"  {line}" for key, each in _fields(inner) for line in _sample_lines(key, each))
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
 
@@ -79,6 +85,12 @@ def main() -> None:
 
 def first_sentence(text: str) -> str:
     return text.split(". ", maxsplit=1)[0].rstrip(".") + "."
+
+
+def _sample_lines(name: str, field: FieldInfo) -> list[str]:
+    shown = _yaml_default(field)
+    lines = [f"  {name}:", *shown] if isinstance(shown, list) else [f"  {name}: {shown}"]
+    return [f"  # {_comment(field)}", *lines]
 
 
 def _comment(field: FieldInfo) -> str:
@@ -94,6 +106,21 @@ def _sections() -> Iterator[tuple[str, type[BaseModel]]]:
         yield name, type(getattr(Config.default(), name))
 
 
+def _fields(shape: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
+    """The keys of a section, and those of the sections in it with its name in front."""
+    for name, field in shape.model_fields.items():
+        inner = _subsection(field)
+        if inner is None:
+            yield name, field
+        else:
+            yield from ((f"{name}.{key}", each) for key, each in _fields(inner))
+
+
+def _subsection(field: FieldInfo) -> type[BaseModel] | None:
+    kind = field.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
 def _kind(field: FieldInfo) -> Kind:
     """The kind of a field, also where the field may be null."""
     annotated = [
@@ -103,14 +130,16 @@ def _kind(field: FieldInfo) -> Kind:
 
 
 def _item_kind(field: FieldInfo) -> Kind:
-    item: Any = get_args(field.annotation)[0]
-    return next(detail for detail in item.__metadata__ if isinstance(detail, Kind))
+    whole: Any = field.annotation
+    if type(None) in get_args(whole):
+        whole = get_args(get_args(whole)[0])[0]  # of `Annotated[tuple[…], Listed] | None`
+    return next(detail for detail in get_args(whole)[0].__metadata__ if isinstance(detail, Kind))
 
 
 def _accepts(field: FieldInfo) -> str:
     kind = _kind(field)
     accepts = kind.accepts()
-    if isinstance(kind, Listed):
+    if isinstance(kind, Listed) and not isinstance(kind, Declarations):
         accepts += f", each item {_item_kind(field).accepts()}"
     return f"{accepts}; or `null`" if type(None) in get_args(field.annotation) else accepts
 
@@ -127,6 +156,8 @@ def _yaml_default(field: FieldInfo) -> str | list[str]:
         return "null"
     kind = _kind(field)
     if isinstance(kind, Listed):
+        if not field.default:
+            return "[]"
         return [f"    - {_plain(_item_kind(field).show(item))}" for item in field.default]
     return _plain(kind.show(field.default))
 

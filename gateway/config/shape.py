@@ -9,46 +9,52 @@ problem there belongs to a key and not to a section. Nothing here does anything 
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, model_validator
-
-from gateway.config.addresses import AllowedHost, Host, HostPort, Url
-from gateway.config.certificates import CertificateFile
-from gateway.config.kinds import Flag, Listed, Whole, Word, unfit
+from gateway.config.addresses import MICROSOFT_HOSTS, AllowedHost, Host, HostPort, Url
+from gateway.config.callers import AllowedCall, CallerKey, KeyText
+from gateway.config.certificates import CertificateFile, ChainFile, KeyFile
+from gateway.config.credentials import (
+    AuthorityUrl,
+    Certificate,
+    CertificatePem,
+    Identifier,
+    Scope,
+    Secret,
+    SecretText,
+    TokenFile,
+)
+from gateway.config.declaration import Declaration, Declarations, PresetName
+from gateway.config.kinds import Flag, Listed, Whole, Word
+from gateway.config.section import Section
+from gateway.config.storage import EncryptionKey, EncryptionKeys, RedisUrl, ServerUrl, StoreFile
 from gateway.config.units import DAY, GIB, HOUR, KIB, MIB, MINUTE, Bytes, Seconds
 
-AuthMode = Literal["passthrough"]
+AuthMode = Literal["passthrough", "client_credentials", "managed_identity", "on_behalf_of"]
 OnTimeout = Literal["redirect", "accepted", "error"]
 Heartbeat = Literal["off", "interim"]
-StoreName = Literal["memory"]
+StoreName = Literal["memory", "sqlite", "redis"]
 Reconnect = Literal["identical", "key", "off"]
 ResolveUnknown = Literal["probe", "report"]
-DialectName = Literal["drive"]
+DialectName = Literal[
+    "drive",
+    "workbook",
+    "onenote",
+    "teams",
+    "sites",
+    "connectors",
+    "print",
+    "ediscovery",
+    "privacy",
+    "gdap",
+    "attacksimulation",
+    "industrydata",
+]
 Level = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["json", "console"]
 
 MILLISECOND = 0.001
 YEAR = 365 * DAY
-
-MICROSOFT_HOSTS = (
-    # Graph: worldwide, US government L4 and L5, China (https://learn.microsoft.com/graph/deployments).
-    "graph.microsoft.com",
-    "graph.microsoft.us",
-    "dod-graph.microsoft.us",
-    "microsoftgraph.chinacloudapi.cn",
-    # SharePoint and OneDrive for work, whose hosts monitor copies: the same clouds, then the sovereign ones of Europe.
-    "*.sharepoint.com",
-    "*.sharepoint.us",
-    "*.sharepoint-mil.us",
-    "*.dps.mil",
-    "*.sharepoint.cn",
-    "*.sovcloud-sharepoint.de",
-    "*.sovcloud-sharepoint.fr",
-    # OneDrive of consumers.
-    "api.onedrive.com",
-    "my.microsoftpersonalcontent.com",
-)
 
 TIMEOUT = Seconds(MILLISECOND, HOUR)
 KEEPING = Seconds(0, YEAR)
@@ -57,22 +63,17 @@ COUNT = Whole(1, 1_000_000)
 CaFile = Annotated[Path, CertificateFile()]
 
 
-class Section(BaseModel):
-    """A group of keys. A section without content, as commenting out its keys leaves it, has its defaults."""
+class Tls(Section):
+    """TLS on the callers' listener, 1.2 or later; and certificates of callers."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _is_a_mapping(cls, content: Any) -> Any:
-        if content is not None and not isinstance(content, dict | cls):
-            raise unfit(
-                "must be a mapping of keys, not {value}",
-                f"write keys below it, indented: {', '.join(cls.model_fields)}",
-            )
-        return content or {}
+    certificate_file: Annotated[Path, ChainFile()] | None = None
+    """The PEM file of the certificate that callers see, followed by its chain. With it the listener speaks https and
+    nothing else; `null` is plain http."""
+    private_key_file: Annotated[Path, KeyFile()] | None = None
+    """The PEM file of that certificate's private key, without a passphrase."""
+    client_ca_file: CaFile | None = None
+    """A file of the authorities whose certificates callers must show. A caller without one gets no connection. Its
+    subject is who it is, unless `auth.mode` takes that from a token."""
 
 
 class Listen(Section):
@@ -80,12 +81,13 @@ class Listen(Section):
 
     host: Annotated[str, Host()] = "127.0.0.1"
     """The address that callers connect to. Beyond loopback, everybody who reaches the port can use the
-    gateway with a credential of their own; put the pod's network policy or a TLS proxy in front."""
+    gateway; see `auth.caller_keys` and `listen.tls` for who that is, or put the pod's network policy in front."""
     port: Annotated[int, Whole(0, 65535)] = 8080
     """The port that callers connect to. 0 takes any free one, which the log then names."""
     public_url: Annotated[str, Url(path=True, example="https://graph-gateway.example")] | None = None
     """The URL by which callers know the gateway, a path prefix included. `Location` headers begin with it;
     without it they are paths alone, which every client resolves against the URL it called."""
+    tls: Tls = Tls()
 
 
 class Admin(Section):
@@ -125,7 +127,42 @@ class Auth(Section):
 
     mode: Annotated[AuthMode, Word(AuthMode)] = "passthrough"
     """Whose credential is used. `passthrough`: the caller's own Authorization, which goes to the upstream and
-    nowhere else."""
+    nowhere else. `client_credentials`: an application's, got from Entra with a secret, a certificate or a federated
+    token. `managed_identity`: that of the Azure resource the gateway runs on. `on_behalf_of`: a token for the caller,
+    got from Entra for the one it presents. What goes where: [credentials](credentials.md)."""
+    tenant_id: Annotated[str, Identifier("a tenant's id or domain")] | None = None
+    """The tenant that gives the tokens: its id or one of its domains. The authority is then that of the public cloud;
+    for any other write `authority` instead."""
+    client_id: Annotated[str, Identifier("an application's id")] | None = None
+    """The application that the gateway is. In `managed_identity` the user-assigned identity; without one the
+    system-assigned."""
+    client_secret: Annotated[Secret, SecretText()] | None = None
+    """Proves that the gateway is that application: a client secret, best as a reference."""
+    certificate: Annotated[Certificate, CertificatePem()] | None = None
+    """Proves it by a certificate of the application's. A `file:` reference to a PEM file with the certificate and its
+    RSA key, the key without a pass phrase."""
+    federated_token_file: Annotated[Path, TokenFile()] | None = None
+    """Proves it by a token that somebody else issues, such as a cluster's to its pods. The file is read anew for each
+    token that is asked for."""
+    authority: Annotated[str, AuthorityUrl()] | None = None
+    """Where tokens are to be had, with the tenant as the path; `null` takes the public cloud's for `tenant_id`. It is
+    trusted as it stands: nobody is asked whether it is Microsoft's."""
+    ca_file: CaFile | None = None
+    """A file of certificate authorities to trust for the authority, besides the system's."""
+    scopes: Annotated[tuple[Annotated[str, Scope()], ...], Listed("https://graph.microsoft.com/.default")] = (
+        "https://graph.microsoft.com/.default",
+    )
+    """What the tokens are to be good for. Other clouds have other hosts, such as
+    https://graph.microsoft.us/.default; an application's scope ends with `/.default`."""
+    caller_keys: Annotated[tuple[Annotated[CallerKey, KeyText()], ...], Listed("env:KEY_OF_BILLING")] = ()
+    """The keys that callers may present as `Gateway-Key`. With any here, a call without one of them gets 401. Each key
+    is a caller of its own; they are never forwarded."""
+    allow: (
+        Annotated[tuple[Annotated[str, AllowedCall()], ...], Listed('"POST /v1.0/me/drive/items/*/copy"')]
+        | None
+    ) = None
+    """The calls that are let through; any other gets 403 before anything is sent. `null` lets all through, an empty
+    list none. A path is matched in whichever spelling it comes; `$batch` only where it is named."""
 
 
 class Monitor(Section):
@@ -188,7 +225,21 @@ class Operations(Section):
 
     store: Annotated[StoreName, Word(StoreName)] = "memory"
     """Where operations are remembered. `memory`: in this process alone, so that a restart forgets them and
-    replicas do not share them."""
+    replicas do not share them. `sqlite`: in the file `operations.path`, which survives the process, however it
+    ends, and belongs to one gateway. `redis`: in the Redis or Valkey at `operations.url`, which replicas share:
+    whichever a caller reaches, it joins what is running, and what a replica leaves behind another one takes over.
+    Needs `pip install lro-gateway[redis]`."""
+    path: Annotated[Path, StoreFile()] = Path("operations.db")
+    """The file of the `sqlite` store. Its directory must be there and on a disk of this machine; three more files
+    stand beside it. Nobody else may read them (mode 0600)."""
+    url: Annotated[str, RedisUrl()] = ServerUrl("redis://127.0.0.1:6379/0")
+    """The server of the `redis` store, best as a reference if it holds a password. Version 6 or later; with
+    `appendonly yes`, or a restart of it forgets operations, and `maxmemory-policy noeviction`. All keys begin with
+    `lro-gateway:{operations}:`. It has to be one primary: neither a cluster nor Sentinel is asked for another."""
+    wait_replicas: Annotated[int, Whole(0, 16)] = 0
+    """How many replicas of the Redis server must have a new operation before the gateway goes on. Each change of its
+    state as well. Fewer, and a call that would start one gets 503 before anything is sent. At 0, a fail-over may
+    forget the operations of its last moments."""
     reconnect: Annotated[Reconnect, Word(Reconnect)] = "identical"
     """Which repeated calls reach the operation that is there, instead of starting another. `identical`: those
     with the same Idempotency-Key, or without one the same target and body, of the same caller. `key`: only
@@ -210,14 +261,31 @@ class Operations(Section):
     max_active: Annotated[int, COUNT] = 10_000
     """How many operations may be unfinished at once. Past it a call that would start one gets 503 before
     anything is sent."""
+    encryption_key: Annotated[tuple[EncryptionKey, ...], EncryptionKeys()] | None = None
+    """Encrypts the monitor URLs in a store, which are secrets: 32 bytes in base64, best as a reference. To change it, put the new key before the old one and start the gateway; the old one can go at the
+    next start. Replicas that share a store need one step more: first give each the list with the new key behind
+    the old one. `null` leaves them to the file's mode, or to whoever may read the server."""
 
 
 class Dialects(Section):
     """Which long-running operations are recognised. What is not, passes through untouched."""
 
-    enabled: Annotated[tuple[Annotated[DialectName, Word(DialectName)], ...], Listed("drive")] = ("drive",)
-    """The dialects to recognise, in order. `drive`: copies, moves and label assignments of drive items,
-    uploads from a URL. An empty list holds no call at all."""
+    enabled: Annotated[tuple[Annotated[DialectName, Word(DialectName)], ...], Listed("drive")] = get_args(
+        DialectName
+    )
+    """The dialects to recognise; `docs/dialects.md` lists their operations. `drive`: copies, moves and label
+    assignments of drive items, uploads from a URL. `workbook`: Excel sessions and table rows. `onenote`: copies of
+    notebooks, sections and pages. `teams`: teams, channels, chats. `sites`: content types, new sites. `connectors`:
+    schemas. `print`: printers. `ediscovery`: searches, review sets, holds. `privacy`: exports of personal data.
+    `gdap`: delegated admin assignments. `attacksimulation`: simulations. `industrydata`: validations. An empty list
+    recognises none of these."""
+    presets: Annotated[tuple[Annotated[PresetName, Word(PresetName)], ...], Listed("azure")] = ()
+    """Dialects of other APIs that come with the gateway, asked after all others. `azure`: Azure Resource Manager and
+    the services that follow Azure's guidelines. `fhir`: FHIR's asynchronous requests. `generic`: any 202 with a
+    `Location`, whatever it was sent for. What they wait for: [dialects of your own](custom-dialects.md)."""
+    custom: Annotated[tuple[Declaration, ...], Declarations("{name: reports, match: …}")] = ()
+    """Dialects of your own, asked after those of `enabled`. Each says which calls start an operation, where its
+    monitor is, what its statuses mean and where the result is: [how to write one](custom-dialects.md)."""
 
 
 class Limits(Section):
@@ -227,6 +295,10 @@ class Limits(Section):
     """How many calls may be held at once. Past it a call gets 503 before anything is sent."""
     calls_per_caller: Annotated[int, COUNT] | None = None
     """How many calls of one caller may be held at once. Past it that caller gets 503; `null` sets no bound."""
+    running_per_drive: Annotated[int, COUNT] | None = None
+    """How many operations may run into one drive at a time. The others queue: their calls are held like those of
+    running ones, and nothing is sent for them yet. Graph's store answers with errors once 10 to 50 copies run into
+    one drive. Each gateway counts its own; `null` sets no bound."""
     concurrent_polls: Annotated[int, Whole(1, 10_000)] = 64
     """How many monitors are asked at the same time. Polls past it wait for their turn."""
     body: Annotated[int, Bytes(1, GIB)] = 4 * MIB
@@ -236,12 +308,18 @@ class Limits(Section):
     """The largest answer of a monitor. A longer one counts as transient trouble: it is asked again."""
     header: Annotated[int, Bytes(512, MIB)] = 16 * KIB
     """The largest header section of a request. A caller that sends a larger one gets 431."""
+    memory: Annotated[int, Bytes(MIB, 1024 * GIB)] | None = None
+    """How much memory the gateway may take before it answers new calls with 503. `null` is nine tenths of the
+    container's limit, where there is one."""
     connections: Annotated[int, COUNT] = 12_000
     """How many connections of callers may be open at once. Leave room above `limits.held_calls`."""
     header_read: Annotated[float, TIMEOUT] = 10.0
-    """How long a caller may take to send the header section of a request."""
+    """How long a caller may take to send the header section of a request, and before that for a TLS handshake."""
     body_read: Annotated[float, TIMEOUT] = 10.0
     """How long a caller may pause while it sends a body. Past it the caller gets 408."""
+    min_upload_rate: Annotated[int, Bytes(0, GIB)] = 240
+    """How many bytes of a body a caller must send in a second, on average, once it has taken `limits.body_read`. Below
+    it the caller gets 408; 0 asks for none. Time in which the upstream takes nothing does not count."""
     response_write: Annotated[float, TIMEOUT] = 30.0
     """How long a caller may pause while it reads an answer. Past it the connection is cut."""
     idle: Annotated[float, TIMEOUT] = 75.0
@@ -265,6 +343,15 @@ class Log(Section):
     """How events are written. `json`: one object a line, for collectors. `console`: aligned text, for people."""
 
 
+class Tracing(Section):
+    """Traces of calls and operations, by OpenTelemetry. Needs `pip install lro-gateway[otlp]`."""
+
+    otlp_endpoint: Annotated[str, Url(path=True, example="http://127.0.0.1:4318")] | None = None
+    """The collector that spans are sent to, by OTLP over HTTP. Without a path that is `/v1/traces`. `null` traces
+    nothing, and passes callers' `traceparent` on untouched. The library's OTEL_EXPORTER_OTLP_HEADERS and
+    OTEL_RESOURCE_ATTRIBUTES are obeyed."""
+
+
 class Config(Section):
     """The whole configuration."""
 
@@ -280,6 +367,7 @@ class Config(Section):
     limits: Limits = Limits()
     shutdown: Shutdown = Shutdown()
     log: Log = Log()
+    tracing: Tracing = Tracing()
 
     @classmethod
     def default(cls) -> Self:

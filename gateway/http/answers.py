@@ -13,7 +13,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from gateway import guard
-from gateway.errors import DeadlineExceeded, GatewayError, NothingSent, OperationLost, UpstreamError
+from gateway.errors import (
+    CallerRefused,
+    DeadlineExceeded,
+    GatewayError,
+    KeyNeeded,
+    NothingSent,
+    OperationLost,
+    UpstreamError,
+)
 from gateway.headers import VIA
 from gateway.model import ACTIVE, Headers, Operation, State
 
@@ -44,13 +52,16 @@ class Origin:
 def error(failure: GatewayError, origin: Origin, extra: Headers = ()) -> Answer:
     """A Graph-shaped error of the gateway's own."""
     word = failure.proxy_word if isinstance(failure, UpstreamError | NothingSent) else failure.proxy_error
-    headers: list[tuple[bytes, bytes]] = [(b"Content-Type", JSON), *_ids(origin), VIA, *extra]
+    headers: list[tuple[bytes, bytes]] = [(b"Content-Type", JSON), *ids(origin), VIA, *extra]
     if word:
         headers.append((b"Proxy-Status", b"lro-gateway; error=" + word.encode()))
     if failure.retry_after is not None:
         headers.append((b"Retry-After", b"%d" % failure.retry_after))
     if failure.status == 401:
-        headers.append((b"WWW-Authenticate", b'Bearer realm=""'))
+        challenge = (
+            failure.challenge if isinstance(failure, CallerRefused | KeyNeeded) else b'Bearer realm=""'
+        )
+        headers.append((b"WWW-Authenticate", challenge))
     if failure.status == 405:
         headers.append((b"Allow", ", ".join(guard.METHODS).encode()))
     body = _graph_error({"code": failure.code, "message": failure.message}, origin)
@@ -140,7 +151,7 @@ def report_body(operation: Operation) -> bytes:
     return operation.report.encode("utf-8", "surrogatepass") if operation.report else status_body(operation)
 
 
-def _ids(origin: Origin) -> Headers:
+def ids(origin: Origin) -> Headers:
     ids = [(b"request-id", origin.request_id.encode())]
     if safe := safe_client_request_id(origin.client_request_id):
         ids.append((b"client-request-id", safe))

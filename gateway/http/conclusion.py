@@ -8,7 +8,7 @@ What this module must not do: wait, or decide which operation a call belongs to.
 
 import math
 
-from gateway import prefer
+from gateway import crashpoints, prefer
 from gateway.auth import Caller
 from gateway.errors import OutcomeUnknown, StillRunning, UnknownOperation
 from gateway.headers import VIA
@@ -46,6 +46,7 @@ async def conclude(
     """
     results = Results(visit, caller)
     operation = await own_copy(visit, caller, operation)
+    note_ending(visit, operation)
     extra = ending_headers(visit, operation, replay=replay)
     if operation.state in (State.FAILED, State.LOST):
         refusal = await results.may_see(operation)
@@ -58,20 +59,42 @@ async def conclude(
             return await refused(visit, refusal)
         applied = (b"Preference-Applied", prefer.applied(return_minimal=True) or b"")
         return await _deliver(visit, operation, Answer(204, (*operation.request_ids, VIA, *extra, applied)))
+    began = visit.parts.clock.monotonic()
     try:
-        exchange = await results.fetch(operation, until)
+        with visit.trace.part("result"):
+            exchange = await results.fetch(operation, until)
     except NotThere:
         return await _report(visit, results, operation, extra)
+    finally:
+        visit.record.took("result_ms", visit.parts.clock.monotonic() - began)
     if exchange.status in (401, 403):
         if not visit.parts.waiting.knows(caller, operation):
             return await refused(visit, exchange)
         return await visit.relay(exchange, operation_header(operation))
+    crashpoints.reach("after_item_get")
     operation = await results.fetched(operation)
     lines = results.head(operation, exchange, extra)
+    note_lag(visit, operation)
     async with visit.parts.waiting.delivering(operation) as delivery:
         written = await visit.pass_on(exchange, 200, b"OK", lines)
         delivery.arrived = await visit.responder.taken()
     return written
+
+
+def note_ending(visit: Visit, operation: Operation) -> None:
+    """For the log: how the operation went."""
+    visit.record.notes["polls"] = operation.polls
+    if operation.accepted_at is not None and operation.ended_at is not None:
+        visit.record.took("operation_ms", operation.ended_at - operation.accepted_at)
+
+
+def note_lag(visit: Visit, operation: Operation) -> None:
+    """For the log: how long after the operation's end this caller, who was there, gets its answer."""
+    if operation.ended_at is None:
+        return
+    lag = visit.parts.clock.now() - operation.ended_at
+    if 0.0 <= lag <= visit.parts.clock.monotonic() - visit.record.started:
+        visit.record.took("answer_lag_ms", lag)
 
 
 async def own_copy(visit: Visit, caller: Caller, operation: Operation) -> Operation:
@@ -95,13 +118,14 @@ async def _report(visit: Visit, results: Results, operation: Operation, extra: H
     if refusal is not None:
         return await refused(visit, refusal)
     marked = (*operation.request_ids, VIA, *extra, (b"Gateway-Result", b"report"))
-    if operation.resource is None and not operation.report:
+    if operation.resource is None and not operation.report and not operation.plan.inside:
         return await _deliver(visit, operation, Answer(204, marked))
     body = answers.report_body(operation)
     return await _deliver(visit, operation, Answer(200, ((b"Content-Type", answers.JSON), *marked), body))
 
 
 async def _deliver(visit: Visit, operation: Operation, answer: Answer) -> Written:
+    note_lag(visit, operation)
     async with visit.parts.waiting.delivering(operation) as delivery:
         written = await visit.reply(answer)
         delivery.arrived = await visit.responder.taken()
@@ -141,7 +165,7 @@ async def at_the_bound(
 ) -> Written:
     """The caller's budget is spent and the operation goes on."""
     parts = visit.parts
-    on_timeout = parts.config.wait.on_timeout
+    on_timeout = visit.on_timeout
     own = operation_header(operation)
     if preferences.respond_async:
         applied = (b"Preference-Applied", prefer.applied(respond_async=True) or b"")

@@ -18,9 +18,11 @@ from gateway.upstream import Outgoing
 
 
 async def forward(
-    visit: Visit, body: bytes | None = None, rest: AsyncIterator[bytes] | None = None
+    visit: Visit, body: bytes | None = None, rest: AsyncIterator[bytes] | None = None, extra: Headers = ()
 ) -> Written:
-    """Pass the call on and its reply back; `body` is what was read of it already, `rest` what is still to come."""
+    """Pass the call on and its reply back, `extra` lines added; `body` is what was read of the call already, `rest`
+    what is still to come.
+    """
     visit.record.route = "forward"
     call = visit.call
     lines = call.headers
@@ -32,6 +34,7 @@ async def forward(
         lines = headers.replaced(lines, b"Max-Forwards", b"%d" % (left - 1))
     chunked = visit.has_body and visit.announced_length is None
     lines = headers.for_upstream(lines, host=visit.parts.graph.host_header, chunked=chunked)
+    lines = visit.trace.signed(lines)
     outgoing = Outgoing(
         call.method,
         call.target,
@@ -39,7 +42,7 @@ async def forward(
         _body(visit, body, rest, chunked=chunked),
     )
     exchange = await visit.parts.graph.open(outgoing, on_interim=_interim(visit))
-    return await visit.relay(exchange)
+    return await visit.relay(exchange, extra)
 
 
 def _body(

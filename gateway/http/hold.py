@@ -21,7 +21,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from gateway import events, guard, headers, prefer, sameness
+from gateway import crashpoints, events, guard, headers, prefer, sameness
 from gateway.auth import Caller
 from gateway.dialects import Capture, Dialect, canonical_target
 from gateway.errors import (
@@ -32,7 +32,6 @@ from gateway.errors import (
     Overloaded,
     UpstreamUnreachable,
 )
-from gateway.http.answers import Answer
 from gateway.http.conclusion import at_the_bound, conclude, refused
 from gateway.http.forward import forward
 from gateway.http.heartbeat import heartbeat
@@ -40,6 +39,7 @@ from gateway.http.reconcile import MayResend, reconcile
 from gateway.http.responder import Written
 from gateway.http.results import OutOfTime, Results
 from gateway.http.visit import Parts, Visit, new_id, operation_header
+from gateway.lanes import Closed
 from gateway.model import ACTIVE, FINISHED, Call, Operation, Plan, State
 from gateway.prefer import Preferences
 from gateway.sameness import Ask, Decision
@@ -70,52 +70,55 @@ class Hold:
     """Holds calls, and counts those it holds."""
 
     def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+        self.parts = parts
+        """Of calls to come; those that are held have theirs in their visit."""
         self.held = 0
         self._by_caller: Counter[str] = Counter()
 
     async def serve(self, visit: Visit, dialect: Dialect) -> Written:
         """Answer a call that `dialect` may have a part in."""
-        if dialect.needs_body(visit.call) is Capture.IF_SMALL:
-            return await self._perhaps(visit, dialect)
-        async with self._room(visit):
+        capture = dialect.needs_body(visit.call)
+        if capture is not Capture.REQUIRED:
+            fits = visit.parts.config.limits.body if capture is Capture.IF_FITS else SMALL
+            return await self._perhaps(visit, dialect, fits)
+        async with self.room(visit):
             try:
-                await self._promise(visit)
+                await self.promise(visit)
             except UpstreamUnreachable as error:
                 raise NothingSent(error.reason, proxy_error=error.proxy_word) from error
-            body = await visit.captured(self._parts.config.limits.body)
+            body = await visit.captured(visit.parts.config.limits.body)
             call = replace(visit.call, body=body)
             plan = dialect.plan(call)
-            return await (self._planned(visit, call, dialect, plan) if plan else forward(visit, body))
+            return await (self.planned(visit, call, dialect, plan) if plan else forward(visit, body))
 
-    async def _perhaps(self, visit: Visit, dialect: Dialect) -> Written:
+    async def _perhaps(self, visit: Visit, dialect: Dialect, fits: int) -> Written:
         """A call that usually starts nothing: it takes no room until it is known to, and a long body is streamed."""
-        if (visit.announced_length or 0) > SMALL:
+        if (visit.announced_length or 0) > fits:
             return await forward(visit)
-        await self._promise(visit)
-        body, rest = await visit.beginning(SMALL)
+        await self.promise(visit)
+        body, rest = await visit.beginning(fits)
         call = replace(visit.call, body=body)
         plan = dialect.plan(call) if rest is None else None
         if plan is None:
             return await forward(visit, body, rest)
-        async with self._room(visit):
-            return await self._planned(visit, call, dialect, plan)
+        async with self.room(visit):
+            return await self.planned(visit, call, dialect, plan)
 
-    async def _promise(self, visit: Visit) -> None:
+    async def promise(self, visit: Visit) -> None:
         """Before a 100 is sent: somebody is there to take the request. Raises `UpstreamError`."""
         if visit.expects_continue:
-            await self._parts.graph.reach()
+            await visit.parts.graph.reach()
 
-    async def _planned(self, visit: Visit, call: Call, dialect: Dialect, plan: Plan) -> Written:
+    async def planned(self, visit: Visit, call: Call, dialect: Dialect, plan: Plan) -> Written:
         early = guard.too_early(call.headers)
         if early is not None:
             raise early
         return await self._hold(self._held(visit, call, dialect, plan))
 
     @asynccontextmanager
-    async def _room(self, visit: Visit) -> AsyncIterator[None]:
+    async def room(self, visit: Visit) -> AsyncIterator[None]:
         """Count the call in, if there is room for one more. Raises `Overloaded`."""
-        limits = self._parts.config.limits
+        limits = self.parts.config.limits
         principal = visit.caller.principal
         if self.held >= limits.held_calls:
             raise Overloaded("held calls")
@@ -133,13 +136,14 @@ class Hold:
 
     def _held(self, visit: Visit, call: Call, dialect: Dialect, plan: Plan) -> Held:
         preferences = prefer.preferences(call.headers)
-        budget = self._parts.config.wait.max
+        budget = visit.parts.config.wait.max
         if preferences.wait is not None:
             budget = min(budget, preferences.wait)
         elif preferences.respond_async:
             budget = 0.0
         visit.record.route = "hold"
-        return Held(visit, call, visit.caller, dialect, plan, preferences, visit.record.started + budget)
+        caller = replace(visit.caller, repeated=headers.only(call.headers, dialect.repeats))
+        return Held(visit, call, caller, dialect, plan, preferences, visit.record.started + budget)
 
     # --- from the call to its operation ------------------------------------------------------------------
 
@@ -151,15 +155,16 @@ class Hold:
             drafts.append(self._draft(held, ask, key))
             return drafts[-1]
 
+        crashpoints.reach("after_accept")
         async with heartbeat(held.visit):
             while True:
                 try:
-                    admission = await self._parts.waiting.admit(key, ask, draft)
+                    admission = await held.visit.parts.waiting.admit(key, ask, draft)
                 except StoreFull:
                     raise Overloaded("active operations") from None
                 except StoreDown:
                     if drafts:  # a claim that seemed to fail may have been made
-                        self._parts.submission.withdraw(drafts[-1])
+                        held.visit.parts.submission.withdraw(drafts[-1])
                     raise
                 operation = admission.operation
                 written = await self._by_decision(held, admission.decision, operation, ask, key)
@@ -170,8 +175,7 @@ class Hold:
         self, held: Held, decision: Decision, operation: Operation, ask: Ask, key: str
     ) -> Written | None:
         """The answer; None where the operation came to nothing, and the call has to be admitted anew."""
-        record = held.visit.record
-        record.operation, record.relation = operation.id, decision.value
+        held.visit.came_to(operation, decision.value)
         match decision:
             case Decision.START:
                 return await self._start(held, operation)
@@ -179,6 +183,7 @@ class Hold:
                 refusal = await Results(held.visit, held.caller).may_see(operation)
                 if refusal is not None:
                     return await refused(held.visit, refusal)
+                await held.visit.parts.follower.lend(operation, held.caller)
                 return await self._wait(held, operation)
             case Decision.REPLAY:
                 return await self._conclude(held, operation, replay=True)
@@ -190,21 +195,21 @@ class Hold:
 
     def _identify(self, held: Held) -> tuple[Ask, str]:
         """What the call is the same as, as far as `operations.reconnect` wants to know."""
-        call, mode = held.call, self._parts.config.operations.reconnect
+        call, mode = held.call, held.visit.parts.config.operations.reconnect
         given = headers.get(call.headers, b"idempotency-key")
         if given is not None and not sameness.valid_idempotency_key(given):
             raise MalformedRequest("idempotency key")
         fingerprint = sameness.fingerprint(
             call.method,
-            self._parts.config.upstream.base_url,
-            canonical_target(call.target),
+            held.visit.parts.config.upstream.base_url,
+            canonical_target(call.target) if held.plan.version else call.target,  # the spellings are Graph's
             headers.get(call.headers, b"content-type"),
             call.body,
         )
         named = given if mode != "off" else None
         key = sameness.dedupe_key(
-            self._parts.secret,
-            self._parts.config.auth.mode,
+            held.visit.parts.secret,
+            held.visit.parts.config.auth.mode,
             held.caller.principal,
             idempotency_key=named,
             fingerprint=fingerprint,
@@ -227,7 +232,7 @@ class Hold:
             starter=held.caller.credential,
             keyed=ask.keyed,
             plan=held.plan,
-            created_at=self._parts.clock.now(),
+            created_at=held.visit.parts.clock.now(),
             client_request_id=ask.client_request_id,
         )
 
@@ -235,16 +240,15 @@ class Hold:
 
     async def _start(self, held: Held, operation: Operation) -> Written | None:
         """Submit the operation and wait for what comes of it."""
-        work = self._parts.submission.send(operation, held.call, held.dialect, self._outgoing(held))
-        task = self._parts.tasks.start(f"submit {operation.id}", work)
-        task.add_done_callback(lambda ended: self._keep_credential(ended, held.caller))
-        wait = self._parts.config.wait.max
+        crashpoints.reach("after_claim")
+        task = held.visit.parts.tasks.start(f"submit {operation.id}", self._submit(held, operation))
+        wait = held.visit.parts.config.wait.max
         patience = held.visit.record.started + wait if held.preferences.respond_async else held.until
         try:
-            await self._parts.waiting.attend(task, patience)
+            await held.visit.parts.waiting.attend(task, patience)
         finally:
             if not task.done():
-                self._parts.tasks.start(f"abandon {operation.id}", _close_unread(task))
+                held.visit.parts.tasks.start(f"abandon {operation.id}", _close_unread(task))
         if not task.done():
             return await at_the_bound(held.visit, held.caller, operation, held.preferences)
         submitted = task.result()
@@ -268,18 +272,16 @@ class Hold:
             return await held.visit.relay(exchange, operation_header(operation))
         held.visit.record.operation = None
         # whoever comes again meanwhile waits for the verdict
-        async with self._parts.waiting.delivering(operation):
+        async with held.visit.parts.waiting.delivering(operation, events.HandedOver()) as delivery:
             written = await held.visit.relay(exchange)
-            if await held.visit.responder.taken():
-                with suppress(Conflict, StoreDown):
-                    await self._parts.records.apply(operation, events.HandedOver())
+            delivery.arrived = await held.visit.responder.taken()
         return written
 
     async def _taken(self, held: Held, operation: Operation, exchange: Exchange) -> Written:
         """The name of a call that was sent again is taken: perhaps by what it was sent again for."""
-        body, _ = await exchange.read(self._parts.config.limits.monitor_body)
+        body, _ = await exchange.read(held.visit.parts.config.limits.monitor_body)
         await exchange.close()
-        first = await self._parts.records.store.get(operation.supersedes or "")
+        first = await held.visit.parts.records.store.get(operation.supersedes or "")
         if first is not None:
             with suppress(MayResend, OutcomeUnknown, Conflict):
                 found = await reconcile(held.visit, held.caller, first)
@@ -287,31 +289,54 @@ class Hold:
                     return await self._conclude(held, found)
                 await found.close()
         held.visit.record.operation = None
-        lines = headers.without(headers.for_caller(exchange.headers, chunked=False), {b"content-length"})
-        return await held.visit.reply(Answer(exchange.status, lines, body))
+        return await held.visit.repeat(exchange, body)
 
-    def _keep_credential(self, task: "asyncio.Task[Submitted]", caller: Caller) -> None:
-        """A monitor that the upstream hosts itself is asked with the credential the operation was started with."""
-        if not task.cancelled() and task.exception() is None and task.result().operation.monitor_credential:
-            self._parts.vault.remember(caller)
+    async def _submit(self, held: Held, operation: Operation) -> Submitted:
+        """Send the POST; a monitor that the upstream hosts itself is asked with the credential that it came with."""
+        record, monotonic = held.visit.record, held.visit.parts.clock.monotonic
+        visit, submission = held.visit, held.visit.parts.submission
+        with visit.trace.part("submit", starts=operation.id) as part:
+            began = monotonic()
+            try:
+                await visit.parts.lanes.enter(operation, visit.stays_behind)
+            except Closed:
+                visit.stays_behind()
+                submission.withdraw(operation)
+                return Submitted(operation, failure=NothingSent("stopping"))
+            if visit.parts.config.limits.running_per_drive is not None:
+                record.took("queued_ms", monotonic() - began)
+            began = monotonic()
+            outgoing = self._outgoing(held)
+            outgoing = replace(outgoing, headers=part.signed(outgoing.headers))
+            try:
+                submitted = await submission.send(
+                    operation, held.call, held.dialect, outgoing, via=visit.carrier
+                )
+            finally:
+                visit.stays_behind()
+            record.took("submit_ms", monotonic() - began)
+        await held.visit.parts.follower.lend(submitted.operation, held.caller)
+        return submitted
 
     def _outgoing(self, held: Held) -> Outgoing:
         """The operation's POST: the caller's own, with the body in one piece and what the upstream wants of us."""
         call = held.call
-        lines = headers.for_upstream(call.headers, host=self._parts.graph.host_header, chunked=False)
+        lines = headers.for_upstream(call.headers, host=held.visit.parts.graph.host_header, chunked=False)
         if call.body and not headers.has(lines, b"content-length"):
             lines = (*lines, (b"Content-Length", b"%d" % len(call.body)))
         if not headers.has(lines, b"client-request-id"):
             lines = (*lines, (b"client-request-id", str(uuid.uuid4()).encode()))
         if held.plan.prefer is not None:
             lines = prefer.add(lines, held.plan.prefer)
+        if held.dialect.peeks:  # it has to read the reply's body
+            lines = headers.replaced(lines, b"Accept-Encoding", b"identity")
         body = call.body if held.visit.has_body else None
         return Outgoing(call.method, call.target, headers.without(lines, {b"expect"}), body)
 
     # --- waiting and ending ------------------------------------------------------------------------------
 
     async def _wait(self, held: Held, operation: Operation) -> Written | None:
-        operation = await self._parts.waiting.wait(operation, held.until)
+        operation = await held.visit.wait(operation, held.until)
         if operation.state is State.REJECTED:
             return None
         if operation.state is State.UNKNOWN:
@@ -333,12 +358,12 @@ class Hold:
         try:
             found = await reconcile(held.visit, held.caller, operation)
         except MayResend:
-            claimed = await self._parts.waiting.resend(operation, lambda: self._draft(held, ask, key))
+            claimed = await held.visit.parts.waiting.resend(operation, lambda: self._draft(held, ask, key))
             return await self._start(held, claimed) if claimed is not None else None
         except OutcomeUnknown as error:
             return await held.visit.fail(error, operation)
         except Conflict:  # another call was faster to find it, and found it for both
-            current = await self._parts.records.store.get(operation.id)
+            current = await held.visit.parts.records.store.get(operation.id)
             if current is None or current.state not in FINISHED:
                 return None
             return await self._conclude(held, current, replay=True)

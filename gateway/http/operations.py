@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import parse_qs
 
-from gateway import headers, prefer
+from gateway import prefer
 from gateway.auth import Caller, caller_of
 from gateway.errors import CredentialNeeded, MethodNotAllowed, OutcomeUnknown, UnknownOperation
 from gateway.http import answers
@@ -20,7 +20,7 @@ from gateway.http.conclusion import OWN_PATH, at_the_bound, come_back_in, conclu
 from gateway.http.heartbeat import heartbeat
 from gateway.http.responder import Written
 from gateway.http.results import OutOfTime, Results
-from gateway.http.tickets import Purpose
+from gateway.http.tickets import Purpose, Ticket
 from gateway.http.visit import Visit
 from gateway.model import ACTIVE, FINISHED, Operation, State
 
@@ -57,7 +57,7 @@ async def serve(visit: Visit) -> Written:
     if visit.has_body:
         await visit.captured(visit.parts.config.limits.body)
     visit.record.route = "result" if wants_result else "status"
-    asked = await _identify(visit, match["id"], Purpose.RESULT if wants_result else Purpose.STATUS)
+    asked = await _identify(visit, match["id"], _purpose(match))
     visit.record.operation, visit.record.relation = (
         asked.operation.id,
         "ticket" if asked.ticketed else "owner",
@@ -65,16 +65,32 @@ async def serve(visit: Visit) -> Written:
     return await (_result(visit, asked) if wants_result else _status(visit, asked))
 
 
+def has_ticket(visit: Visit) -> bool:
+    """Whether the call has a genuine ticket for the path that it asks for: it was given to a caller that had been
+    let in, and stands in for whatever that caller had shown.
+    """
+    match = PATH.fullmatch(visit.call.path)
+    return match is not None and _ticket(visit, match["id"], _purpose(match)) is not None
+
+
+def _ticket(visit: Visit, operation_id: str, purpose: Purpose) -> Ticket | None:
+    given = parse_qs(visit.call.query).get("ticket", [""])[0]
+    return visit.parts.tickets.read(given, operation_id, purpose, visit.parts.clock.now())
+
+
+def _purpose(match: re.Match[str]) -> Purpose:
+    return Purpose.STATUS if match["result"] is None else Purpose.RESULT
+
+
 async def _identify(visit: Visit, operation_id: str, purpose: Purpose) -> Asked:
     """Raises `UnknownOperation` for whoever has no business with the operation."""
     parts = visit.parts
     operation = await parts.records.store.get(operation_id)
-    given = parse_qs(visit.call.query).get("ticket", [""])[0]
-    ticket = parts.tickets.read(given, operation_id, purpose, parts.clock.now())
+    ticket = _ticket(visit, operation_id, purpose)
     if operation is None:
         raise UnknownOperation("no such id")
-    if headers.has(visit.call.headers, b"authorization"):
-        caller = caller_of(visit.call.headers)
+    if visit.presented:
+        caller = visit.caller
         if caller.principal != operation.principal or (ticket is not None and not ticket.is_of(caller)):
             raise UnknownOperation("not the owner")
         return Asked(operation, caller, ticketed=False)
@@ -96,6 +112,7 @@ async def _check(visit: Visit, asked: Asked) -> None:
 
 async def _status(visit: Visit, asked: Asked) -> Written:
     await _check(visit, asked)
+    await visit.parts.follower.lend(asked.operation, asked.caller)
     extra = ending_headers(visit, asked.operation)
     return await visit.reply(
         answers.status(asked.operation, extra, retry_after=come_back_in(visit, asked.operation))
@@ -108,6 +125,7 @@ async def _result(visit: Visit, asked: Asked) -> Written:
     preferences = prefer.preferences(visit.call.headers)
     if operation.state in ACTIVE:
         await _check(visit, asked)
+        await parts.follower.lend(operation, caller)
         budget = parts.config.wait.max
         if preferences.wait is not None:
             budget = min(budget, preferences.wait)
@@ -115,7 +133,7 @@ async def _result(visit: Visit, asked: Asked) -> Written:
             budget = 0.0
         until = visit.record.started + budget
         async with heartbeat(visit):
-            operation = await parts.waiting.wait(operation, until)
+            operation = await visit.wait(operation, until)
     else:
         until = visit.record.started + parts.config.wait.max
     hop = _hop(visit)
@@ -126,7 +144,7 @@ async def _result(visit: Visit, asked: Asked) -> Written:
         return await visit.fail(OutcomeUnknown("asked for the result", status=409), operation)
     if operation.state in ACTIVE:
         return await at_the_bound(visit, caller, operation, preferences, hop=hop)
-    if operation.state in FINISHED and operation.state is not State.FAILED and _forgotten(asked):
+    if operation.state in FINISHED and operation.state is not State.FAILED and _forgotten(visit, asked):
         return await visit.fail(CredentialNeeded(), operation)
     try:
         return await conclude(visit, caller, operation, until, preferences)
@@ -134,8 +152,13 @@ async def _result(visit: Visit, asked: Asked) -> Written:
         return await at_the_bound(visit, caller, operation, preferences, hop=hop)
 
 
-def _forgotten(asked: Asked) -> bool:
-    """Whether the credential that a ticket stands for is no longer here; an anonymous caller never had one."""
+def _forgotten(visit: Visit, asked: Asked) -> bool:
+    """Whether the credential that a ticket stands for is no longer here; an anonymous caller never had one, and where
+    the gateway has its own none is missing.
+    """
+    credentials = visit.parts.credentials
+    if credentials is not None and credentials.own:
+        return False
     return (
         asked.ticketed
         and asked.caller.authorization is None

@@ -47,6 +47,11 @@ class Line(Protocol):
         """Whether no request comes after the one that is being answered."""
         ...
 
+    @property
+    def looks(self) -> int:
+        """How many looks in a row it takes to know that the peer has everything."""
+        ...
+
     took_all: bool
     """Whether the peer ended its side with everything acknowledged that had been written to it."""
 
@@ -74,6 +79,45 @@ def phrase(status: int) -> bytes:
         return HTTPStatus(status).phrase.encode()
     except ValueError:
         return b""
+
+
+class Writer(Protocol):
+    """What an answer is written with; see `Responder`."""
+
+    status: int
+    sent: int
+
+    @property
+    def started(self) -> bool: ...
+
+    def interim(self, status: int, headers: Headers = ()) -> None: ...
+
+    def head(
+        self,
+        status: int,
+        reason: bytes,
+        headers: Headers,
+        *,
+        body: bool,
+        length: int | None = None,
+        close: bool = False,
+    ) -> None: ...
+
+    async def write(self, chunk: bytes) -> None: ...
+
+    async def end(self) -> Written: ...
+
+    async def whole(
+        self, status: int, headers: Headers, body: bytes = b"", *, close: bool = False
+    ) -> Written: ...
+
+    async def stream(self, chunks: AsyncGenerator[bytes, None]) -> None: ...
+
+    def abort(self) -> Written: ...
+
+    async def taken(self) -> bool: ...
+
+    def flush(self) -> None: ...
 
 
 class Responder:
@@ -143,7 +187,7 @@ class Responder:
             lines.append((b"Connection", b"close"))
         self.status = status
         self._held_back = _head(status, reason, tuple(lines))
-        asyncio.get_running_loop().call_soon(self._flush)
+        asyncio.get_running_loop().call_soon(self.flush)
 
     async def write(self, chunk: bytes) -> None:
         if not chunk:
@@ -190,11 +234,13 @@ class Responder:
         A peer that hangs up after its last byte has it too; then this call is cancelled, but it had ended.
         """
         try:
+            seen = 0
             for pause in ACK_CHECKS:
                 transport = self._request.transport
                 if transport is None or transport.is_closing():
                     return self._line.took_all
-                if is_acknowledged(transport):
+                seen = seen + 1 if is_acknowledged(transport) else 0
+                if seen >= self._line.looks:
                     return True
                 await self._clock.sleep(pause)
         except asyncio.CancelledError:
@@ -219,7 +265,8 @@ class Responder:
         if transport is not None and not transport.is_closing() and transport.can_write_eof():
             transport.write_eof()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Write the head, if it is still held back."""
         transport = self._request.transport
         if self._held_back and transport is not None and not transport.is_closing():
             transport.write(self._held_back)

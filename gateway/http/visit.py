@@ -13,21 +13,31 @@ from typing import Protocol
 
 from aiohttp.web import BaseRequest
 
-from gateway import headers
+from gateway import crashpoints, headers
 from gateway.auth import Caller, Vault, caller_of
+from gateway.auth.allowed import Allowed
+from gateway.auth.callers import KnownCallers
+from gateway.auth.cookies import Cookies
+from gateway.auth.credentials import Credentials
 from gateway.clock import Clock
 from gateway.config import Config
 from gateway.dialects import Dialect
-from gateway.errors import BodyTimeout, BodyTooLarge, GatewayError
+from gateway.errors import BodyTimeout, BodyTooLarge, CallerRefused, GatewayError
+from gateway.follower import Follower
 from gateway.http import answers
 from gateway.http.answers import Answer
-from gateway.http.responder import CallerLeft, Responder, Written
+from gateway.http.memory import Memory
+from gateway.http.pace import Pace
+from gateway.http.responder import CallerLeft, Responder, Writer, Written
 from gateway.http.tickets import Tickets
+from gateway.lanes import Lanes
 from gateway.model import Call, Headers, Operation
 from gateway.records import Records
+from gateway.submission import GraphClient as Sender
 from gateway.submission import Submission
 from gateway.tasks import Tasks
 from gateway.telemetry import CallRecord, Observer
+from gateway.telemetry.tracing import Traces
 from gateway.upstream import Exchange, Outgoing
 from gateway.waiting import Waiting
 
@@ -60,12 +70,21 @@ class Parts:
     waiting: Waiting
     submission: Submission
     vault: Vault
+    cookies: Cookies
+    follower: Follower
+    lanes: Lanes
     tickets: Tickets
     tasks: Tasks
     observer: Observer
     secret: bytes
     """For dedupe keys; lives as long as the store's records do."""
     chance: Callable[[], float]
+    known: KnownCallers
+    allowed: Allowed
+    memory: Memory
+    traces: Traces
+    credentials: Credentials | None = None
+    """The gateway's own; None where callers' go upstream as they come."""
 
     def link(self, path: str) -> str:
         """A reference to one of our own paths: absolute where `listen.public_url` says how we are reached,
@@ -91,18 +110,23 @@ def loggable(path: str) -> str:
 class Visit:
     """One call."""
 
+    carrier: Sender | None = None
+    """Where an operation's POST does not go upstream by itself: what takes it there."""
+
     def __init__(self, parts: Parts, request: BaseRequest) -> None:
         self.parts = parts
         self.request = request
         self.call = Call(request.method, request.raw_path, request.raw_headers)
-        self.responder = Responder(request, parts.clock, parts.config.limits.response_write)
+        self.responder: Writer = Responder(request, parts.clock, parts.config.limits.response_write)
         self.record = CallRecord(
             method=request.method,
             path=loggable(self.call.path),
             started=parts.clock.monotonic(),
             request_id=new_id(),
         )
+        self.trace = parts.traces.begin(self.call.headers)
         self._caller: Caller | None = None
+        self._recognised = False
         self._repeatable = True
 
     def disown(self) -> None:
@@ -119,9 +143,30 @@ class Visit:
 
     @property
     def caller(self) -> Caller:
+        """Without an Authorization it is nobody in particular, and no other call's: whatever else may tell callers
+        apart, such as a key in a header of the upstream's own, only the upstream can judge.
+        """
         if self._caller is None:
-            self._caller = caller_of(self.call.headers)
+            caller = caller_of(self.call.headers)
+            if caller.authorization is None:
+                caller = replace(caller, credential=secrets.token_hex(32))
+            self._caller = caller
         return self._caller
+
+    @property
+    def presented(self) -> bool:
+        """Whether the call says whose it is, and need not show a ticket."""
+        return self._recognised or headers.has(self.call.headers, b"authorization")
+
+    async def recognise(self, *, own_path: bool) -> None:
+        """Find out who calls, where that takes more than reading the call. Raises `GatewayError`."""
+        credentials = self.parts.credentials
+        if credentials is None:
+            return
+        self._caller = await credentials.recognise(self.call.headers, self.request.transport)
+        self._recognised = self._caller is not None
+        if not (self._recognised or own_path):  # our own paths take tickets
+            raise CallerRefused("no token")
 
     @property
     def origin(self) -> answers.Origin:
@@ -148,17 +193,20 @@ class Visit:
     async def body(self) -> AsyncIterator[bytes]:
         """The call's body as it arrives; the caller is told to go on only once somebody wants it.
 
-        Raises `BodyTimeout` where nothing comes for `limits.body_read`, `CallerLeft` where it breaks off.
+        Raises `BodyTimeout` where nothing comes for `limits.body_read`, or less than `limits.min_upload_rate`;
+        `CallerLeft` where it breaks off.
         """
         if self.expects_continue:
             self.responder.interim(100)
-        content = self.request.content
+        content, clock = self.request.content, self.parts.clock
+        pace = Pace(self.parts.config.limits)
         while True:
+            asked_at = clock.monotonic()
             try:
-                async with asyncio.timeout(self.parts.config.limits.body_read):
+                async with asyncio.timeout(pace.patience):
                     chunk = await content.readany()
             except TimeoutError:
-                raise BodyTimeout from None
+                raise BodyTimeout(pace.lateness) from None
             except GatewayError:
                 raise  # the connection's: what came is no body
             except Exception as error:  # aiohttp's payload errors have no common name but this one
@@ -166,6 +214,7 @@ class Visit:
             if not chunk:
                 return
             self.record.bytes_in += len(chunk)
+            pace.came(len(chunk), clock.monotonic() - asked_at)
             yield chunk
 
     async def captured(self, limit: int) -> bytes:
@@ -199,6 +248,30 @@ class Visit:
                 return b"".join(parts), rest
         return b"".join(parts), None
 
+    # --- on the way to its operation ----------------------------------------------------------------------
+
+    def came_to(self, operation: Operation, relation: str) -> None:
+        """It is known what the call is to its operation."""
+        self.record.operation, self.record.relation = operation.id, relation
+
+    def stays_behind(self) -> None:
+        """The operation's POST does not go now, or is not to go any more."""
+
+    # --- waiting ------------------------------------------------------------------------------------------
+
+    @property
+    def on_timeout(self) -> str:
+        """What the caller gets at the bound, as in `wait.on_timeout`."""
+        return self.parts.config.wait.on_timeout
+
+    async def wait(self, operation: Operation, until: float) -> Operation:
+        """As `Waiting.wait`, for this call."""
+        began = self.parts.clock.monotonic()
+        with self.trace.part("hold"):
+            operation = await self.parts.waiting.wait(operation, until)
+        self.record.took("held_ms", self.parts.clock.monotonic() - began)
+        return operation
+
     # --- what the caller gets ----------------------------------------------------------------------------
 
     async def reply(self, answer: Answer) -> Written:
@@ -217,11 +290,19 @@ class Visit:
         lines = (*headers.for_caller(exchange.headers, chunked=False), *extra)
         return await self.pass_on(exchange, exchange.status, exchange.reason, lines)
 
+    async def repeat(self, exchange: Exchange, body: bytes) -> Written:
+        """Pass a reply on whose body was read."""
+        lines = headers.without(headers.for_caller(exchange.headers, chunked=False), {b"content-length"})
+        return await self.reply(Answer(exchange.status, lines, body))
+
     async def pass_on(self, exchange: Exchange, status: int, reason: bytes, lines: Headers) -> Written:
         """Stream an upstream's body under the given head; closes the exchange."""
         self.record.upstream_status = exchange.status
         try:
             self.responder.head(status, reason, lines, body=exchange.has_body, length=exchange.content_length)
+            if self.record.operation is not None and crashpoints.armed("mid_response"):
+                self.responder.flush()
+                crashpoints.reach("mid_response")
             await self.responder.stream(exchange.chunks())
             return await self.responder.end()
         finally:

@@ -20,13 +20,14 @@ It must not add, drop or rewrite a header, follow a redirect, or decode a body.
 from gateway.upstream.addresses import AddressPolicy
 from gateway.upstream.connection import Timeouts
 from gateway.upstream.dial import Resolver
-from gateway.upstream.exchange import Exchange
+from gateway.upstream.exchange import Enclosed, Exchange
 from gateway.upstream.graph import Graph
 from gateway.upstream.monitors import Monitors, Trusted
 from gateway.upstream.wire import Outgoing, RequestUnsendable, UrlUnusable
 
 __all__ = [
     "AddressPolicy",
+    "Enclosed",
     "Exchange",
     "Graph",
     "Monitors",

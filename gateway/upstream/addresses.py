@@ -4,11 +4,13 @@ Rules: only global unicast, told by our own table and not by `ipaddress.is_globa
 releases and says yes to NAT64. An IPv6 address that wraps an IPv4 one is judged by what it wraps where it only spells
 it (v4-mapped), and refused where a gateway somewhere would unwrap it (NAT64, 6to4, Teredo): those reach inside.
 
-The table is the IANA special-purpose registries for IPv4 and IPv6, less what is globally reachable unicast.
+The table is the IANA special-purpose registries for IPv4 and IPv6, less what is globally reachable unicast, and the
+one public address behind which Azure's hosts serve their own machines.
 It must not look at names or URLs: whether a host is allowed at all was decided before.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
@@ -22,6 +24,7 @@ OFF_LIMITS_V4 = tuple(
         "100.64.0.0/10",  # carrier-grade NAT
         "127.0.0.0/8",  # loopback
         "169.254.0.0/16",  # link-local, the clouds' metadata services among it
+        "168.63.129.16/32",  # Azure's hosts to their machines: credentials and settings, among others
         "172.16.0.0/12",  # private
         "192.0.0.0/24",  # protocol assignments
         "192.0.2.0/24",  # documentation
@@ -101,3 +104,15 @@ def interleaved(addresses: Iterable[Address]) -> list[Address]:
         turns += first[:1] + other[:1]
         first, other = first[1:], other[1:]
     return turns
+
+
+def listed_literals(allowed_hosts: Sequence[str]) -> frozenset[str]:
+    """The IP addresses among `monitor.allowed_hosts`, without port and brackets."""
+    found = set()
+    for entry in allowed_hosts:
+        bracketed, _, _ = entry.removeprefix("[").partition("]")
+        plain, _, _ = entry.partition(":")
+        for text in (entry, bracketed, plain):
+            with suppress(ValueError):
+                found.add(str(ip_address(text)))
+    return frozenset(found)

@@ -20,6 +20,7 @@ import ssl
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
+from gateway import crashpoints
 from gateway.errors import UpstreamBroken, UpstreamSilent
 from gateway.upstream.answer import Answer
 from gateway.upstream.silence import Silence
@@ -36,6 +37,11 @@ class Timeouts:
     connect: float
     reply: float
     idle: float
+
+    @property
+    def whole(self) -> float:
+        """For an exchange whose body is short."""
+        return self.connect + self.reply + self.idle
 
 
 class Keeper(Protocol):
@@ -109,7 +115,15 @@ class Connection(asyncio.Protocol):
         self._answer = answer
         self._closes = request.closes
         self._interims = 0
-        self._put(request.opening)
+        opening = request.opening
+        if not request.repeatable and crashpoints.armed("mid_post_bytes"):
+            half = len(opening) // 2
+            self._put(opening[:half])
+            opening = opening[half:]
+            crashpoints.reach("mid_post_bytes")
+        self._put(opening)
+        if not request.repeatable:
+            crashpoints.reach("after_post_sent")
         if request.upload is None:
             self.sent(answer)
         else:

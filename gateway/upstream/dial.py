@@ -15,7 +15,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gateway.errors import AddressRefused, UpstreamUnreachable
@@ -64,6 +64,10 @@ class Dialler:
     timeouts: Timeouts
     tasks: Tasks
     resolve: Resolver = system_resolver
+
+    def patient(self, idle: float) -> "Dialler":
+        """The same with another `Timeouts.idle`."""
+        return replace(self, timeouts=replace(self.timeouts, idle=idle))
 
     async def dial(self, way: Way, keeper: Keeper) -> Connection:
         """A connection that is up; raises UpstreamUnreachable, AddressRefused among them."""

@@ -1,5 +1,7 @@
 """A reply whose head is in and whose body is still coming: what the rest of the gateway holds in its hands.
 
+    Exchange     comes over a connection          Enclosed     came inside another reply, and is here already
+
 Rules: one reader. Whoever stops early, by `close`, by cancellation or by leaving `chunks`, ends the connection;
 whoever reads to the end need not care, the connection was given back when the last byte came. What had arrived before
 a failure is handed out before the failure is raised.
@@ -7,6 +9,7 @@ a failure is handed out before the failure is raised.
 
 from collections.abc import AsyncGenerator
 
+from gateway.model import Headers
 from gateway.upstream.answer import Answer
 from gateway.upstream.connection import Connection
 
@@ -17,6 +20,7 @@ class Exchange:
     __slots__ = (
         "_answer",
         "_connection",
+        "_peeked",
         "chunked",
         "content_length",
         "has_body",
@@ -28,6 +32,7 @@ class Exchange:
     def __init__(self, answer: Answer, connection: Connection) -> None:
         self._answer = answer
         self._connection = connection
+        self._peeked = b""
         self.status = answer.status
         self.reason = answer.reason
         self.headers = answer.headers
@@ -43,6 +48,9 @@ class Exchange:
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """The body as it comes. Raises UpstreamBroken, UpstreamSilent or UpstreamMalformed where it does not."""
         try:
+            if self._peeked:
+                peeked, self._peeked = self._peeked, b""
+                yield peeked
             while await self._more():
                 yield self._take()
         finally:
@@ -56,8 +64,8 @@ class Exchange:
         """
         if self.has_body and self.content_length is not None and self.content_length > limit:
             return b"", True
-        pieces: list[bytes] = []
-        size = 0
+        pieces = [self._peeked] if self._peeked else []
+        size, self._peeked = len(self._peeked), b""
         try:
             while await self._more():
                 piece = self._take()
@@ -69,6 +77,12 @@ class Exchange:
             self._connection.abandon(self._answer)
             raise
         return (pieces[0] if len(pieces) == 1 else b"".join(pieces)), False
+
+    async def peek(self, limit: int) -> tuple[bytes, bool]:
+        """As `read`; but what was read is still there for whoever reads next."""
+        body, more = await self.read(limit)
+        self._peeked = body
+        return body, more
 
     async def close(self) -> None:
         """Give up on what has not been read. May be called again, and after the end."""
@@ -89,3 +103,37 @@ class Exchange:
         data = self._answer.take()
         self._connection.taken(self._answer)
         return data
+
+
+class Enclosed(Exchange):
+    """A reply that was part of another one. It is all here, and may be read more than once."""
+
+    __slots__ = ("_body", "text")
+
+    def __init__(self, status: int, headers: Headers, body: bytes, *, text: str | None = None) -> None:
+        """`text`: what it looks like where it was enclosed."""
+        self.status = status
+        self.reason = b""
+        self.headers = headers
+        self.content_length = len(body)
+        self.chunked = False
+        self.has_body = bool(body)
+        self.text = text
+        self._body = body
+
+    @property
+    def complete(self) -> bool:
+        return True
+
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        if self._body:
+            yield self._body
+
+    async def read(self, limit: int) -> tuple[bytes, bool]:
+        return (b"", True) if len(self._body) > limit else (self._body, False)
+
+    async def peek(self, limit: int) -> tuple[bytes, bool]:
+        return await self.read(limit)
+
+    async def close(self) -> None:
+        """There is no connection."""

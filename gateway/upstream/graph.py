@@ -6,6 +6,7 @@ SNI and Host stay the origin's. Its addresses are the operator's choice and are 
 It must not build headers or look at bodies: `Outgoing` is final.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 from gateway.clock import Clock
@@ -16,6 +17,13 @@ from gateway.upstream.dial import Dialler, Resolver, Way, client_tls, system_res
 from gateway.upstream.exchange import Exchange
 from gateway.upstream.pool import Pool
 from gateway.upstream.wire import Origin, Outgoing, UrlUnusable, split_authority, split_url
+
+Answered = Callable[[int, float], None]
+"""Is told the status of each reply, 0 where there was none, and the seconds until its head was there."""
+
+
+def unheard(_status: int, _seconds: float) -> None:
+    """For whoever does not want to know."""
 
 
 def way_to(base_url: str, connect_to: str | None, ca_file: Path | None) -> Way:
@@ -42,8 +50,11 @@ class Graph:
         ca_file: Path | None = None,
         keep: int = 256,
         resolve: Resolver = system_resolver,
+        answered: Answered = unheard,
     ) -> None:
         """`max_header` bounds a reply's head in bytes, `keep` the idle connections."""
+        self._clock = clock
+        self._answered = answered
         self._way = way_to(base_url, connect_to, ca_file)
         self._dialler = Dialler(timeouts, tasks, resolve)
         self._pool = Pool(dial=self._dial, clock=clock, tasks=tasks, keep=keep, max_header=max_header)
@@ -67,11 +78,24 @@ class Graph:
         UpstreamUnreachable if nothing was sent; UpstreamBroken, UpstreamSilent or UpstreamMalformed after that; what
         the body's iterator or `on_interim` raised; RequestUnsendable for what is no request.
         """
-        return await self._pool.open(self._way.origin, outgoing, on_interim=on_interim, max_idle=max_idle)
+        began = self._clock.monotonic()
+        status = 0
+        try:
+            exchange = await self._pool.open(
+                self._way.origin, outgoing, on_interim=on_interim, max_idle=max_idle
+            )
+            status = exchange.status
+            return exchange
+        finally:
+            self._answered(status, self._clock.monotonic() - began)
 
     async def reach(self) -> None:
         """Make sure that a connection is up; raises UpstreamUnreachable."""
         await self._pool.warm(self._way.origin)
+
+    def reload(self, *, idle: float) -> None:
+        """From now on new connections may be silent for so many seconds in a body, and between two requests."""
+        self._dialler = self._dialler.patient(idle)
 
     async def close(self) -> None:
         """End all connections; exchanges that are under way fail."""

@@ -24,7 +24,7 @@ from gateway.tasks import Tasks
 from gateway.upstream.addresses import AddressPolicy
 from gateway.upstream.connection import Connection, Keeper, Timeouts
 from gateway.upstream.dial import Dialler, Resolver, Way, client_tls, system_resolver
-from gateway.upstream.graph import way_to
+from gateway.upstream.graph import Answered, unheard, way_to
 from gateway.upstream.pool import Pool
 from gateway.upstream.wire import Origin, Outgoing, RequestUnsendable, UrlUnusable, split_url
 
@@ -57,17 +57,16 @@ class Monitors:
         ca_file: Path | None = None,
         keep: int = 128,
         resolve: Resolver = system_resolver,
+        answered: Answered = unheard,
     ) -> None:
         """`concurrency` bounds the polls under way, `max_body` and `max_header` the bytes of one's reply."""
+        self._clock = clock
+        self._answered = answered
         self._policy = policy
         self._max_body = max_body
-        self._whole = timeouts.connect + timeouts.reply + timeouts.idle
         self._slots = asyncio.Semaphore(concurrency)
-        self._tls = client_tls(ca_file)
-        self._trusted: dict[Origin, Way] = {}
-        for one in trusted:
-            way = way_to(one.base_url, one.connect_to, one.ca_file or ca_file)
-            self._trusted[way.origin] = way
+        self._trust = tuple(trusted)
+        self._certify(ca_file)
         self._dialler = Dialler(timeouts, tasks, resolve)
         self._pool = Pool(dial=self._dial, clock=clock, tasks=tasks, keep=keep, max_header=max_header)
 
@@ -86,9 +85,14 @@ class Monitors:
         origin, target = _split(url)
         outgoing = Outgoing("GET", target, ((b"Host", origin.host_header), *headers))
         async with self._slots:
+            began, status = self._clock.monotonic(), 0
             try:
-                async with asyncio.timeout(self._whole):
-                    exchange = await self._pool.open(origin, outgoing)
+                async with asyncio.timeout(self._dialler.timeouts.whole):
+                    try:
+                        exchange = await self._pool.open(origin, outgoing)
+                        status = exchange.status
+                    finally:
+                        self._answered(status, self._clock.monotonic() - began)
                     try:
                         body, oversized = await exchange.read(self._max_body)
                     finally:
@@ -104,6 +108,25 @@ class Monitors:
         """
         origin, _ = _split(url)
         await self._pool.warm(origin)
+
+    def reload(
+        self, *, policy: AddressPolicy, ca_file: Path | None, max_body: int, concurrency: int, idle: float
+    ) -> None:
+        """Go by these from now on. Connections that are idle were judged by others, and are ended; polls that are
+        under way go on.
+        """
+        self._certify(ca_file)
+        self._policy = policy
+        self._max_body = max_body
+        self._slots = asyncio.Semaphore(concurrency)
+        self._dialler = self._dialler.patient(idle)
+        self._pool.drop_idle()
+
+    def _certify(self, ca_file: Path | None) -> None:
+        """Take these authorities, besides the system's."""
+        ways = [way_to(one.base_url, one.connect_to, one.ca_file or ca_file) for one in self._trust]
+        self._tls = client_tls(ca_file)
+        self._trusted: dict[Origin, Way] = {way.origin: way for way in ways}
 
     async def close(self) -> None:
         """End all connections; polls that are under way fail."""

@@ -98,6 +98,11 @@ class Pool:
             self._emptied = asyncio.get_running_loop().create_future()
             await self._emptied
 
+    def drop_idle(self) -> None:
+        """End the connections that nothing is under way on."""
+        for connection in [one for idle in self._idle.values() for one in idle]:
+            connection.abort()
+
     # What connections tell.
 
     def free(self, connection: Connection) -> None:
@@ -160,6 +165,9 @@ class Pool:
 
     async def _ask(self, connection: Connection, request: Request, answer: Answer) -> Exchange:
         """Send the request and wait for the final head. However this ends, nobody pulls from the body after it."""
+        if request.permit is not None and not request.permit():
+            self.free(connection)
+            raise UpstreamUnreachable("not_permitted", proxy_error="proxy_internal_error")
         connection.begin(request, answer)
         if request.upload is None:
             await self._head(connection, answer)

@@ -9,7 +9,7 @@ It must not decide which headers go out: whoever builds an `Outgoing` did.
 """
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv6Address
 from typing import NamedTuple
@@ -45,6 +45,8 @@ class Outgoing:
     target: str
     headers: Headers
     body: bytes | AsyncIterator[bytes] | None = None
+    permit: Callable[[], bool] | None = None
+    """Asked once a connection is there, right before the first byte: where it says no, nothing is sent."""
 
 
 class Request(NamedTuple):
@@ -59,6 +61,7 @@ class Request(NamedTuple):
     closes: bool
     repeatable: bool
     """Whether sending it a second time is harmless (RFC 9110 section 9.2.2)."""
+    permit: Callable[[], bool] | None = None
 
 
 def compose(outgoing: Outgoing) -> Request:
@@ -91,8 +94,12 @@ def compose(outgoing: Outgoing) -> Request:
         raise RequestUnsendable("a line break or NUL in a header")
     start = b"%b %b HTTP/1.1" % (outgoing.method.encode("ascii"), target.encode("utf-8", "surrogateescape"))
     opening = b"\r\n".join((start, *lines, b"", body))
-    repeatable = outgoing.body is None and outgoing.method in SAFE_METHODS
-    return Request(outgoing.method, opening, upload, length, chunked, expects, closes, repeatable)
+    # what a permit is asked for starts an operation, and does so once, also by GET
+    once = outgoing.permit is not None
+    repeatable = outgoing.body is None and outgoing.method in SAFE_METHODS and not once
+    return Request(
+        outgoing.method, opening, upload, length, chunked, expects, closes, repeatable, outgoing.permit
+    )
 
 
 def _framing(headers: Headers) -> tuple[int | None, bool, bool, bool]:

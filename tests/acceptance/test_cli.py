@@ -1,18 +1,29 @@
 """The command line: exit codes, one clear line for what is wrong, and help that reads well. All real processes."""
 
+import base64
 import socket
 from collections.abc import Iterator
 from contextlib import closing
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from acceptance.command import ended
 from gateway import __version__
+from gateway.config import load
 
 COMMANDS = {
     "run": ["--config"],
-    "check-config": ["FILE"],
+    "check-config": ["FILE", "--print-effective"],
+    "operations": [
+        "--admin",
+        "--watch",
+        "--json",
+        "--state",
+        "LRO_GATEWAY_ADMIN",
+        "lro-gateway operations --watch",
+    ],
     "simulate": ["--port", "--monitor-port", "--host", "--script", "--speed", "--duration", "8901", "50MB/s"],
     "demo": ["--logs", "exactly one copy"],
 }
@@ -35,9 +46,13 @@ def config(folder: Path, text: str) -> Path:
 # --- help ------------------------------------------------------------------------------------------------
 
 
-def test_the_version_is_the_packages() -> None:
+def test_the_version_is_the_packages_and_the_parsers_are_told() -> None:
     done = ended("--version")
-    assert (done.code, done.out, done.err) == (0, f"lro-gateway {__version__}\n", "")
+    assert (done.code, done.err) == (0, "")
+    first, second = done.out.splitlines()
+    assert first == f"lro-gateway {__version__}"
+    assert f"aiohttp {version('aiohttp')}, C parser" in second
+    assert f"httptools {version('httptools')}" in second
 
 
 def test_the_help_lists_every_command() -> None:
@@ -45,7 +60,6 @@ def test_the_help_lists_every_command() -> None:
     assert (done.code, done.err) == (0, "")
     for command in COMMANDS:
         assert f"\n  {command} " in done.out
-    assert "operations" not in done.out, "not part of this release"
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -72,6 +86,36 @@ def test_a_good_file_is_ok(tmp_path: Path) -> None:
     file = config(tmp_path, "wait: {max: 30s}\n")
     done = ended("check-config", file)
     assert (done.code, done.out, done.err) == (0, f"{file}: ok\n", "")
+
+
+def test_what_holds_is_printed_as_a_file_that_means_the_same(tmp_path: Path) -> None:
+    text = (
+        "auth:\n  mode: client_credentials\n  tenant_id: contoso.example\n  client_id: '123'\n"
+        "  client_secret: env:LRO_TEST_SECRET\n  caller_keys: [env:LRO_TEST_KEY]\n"
+        "monitor: {allowed_hosts: ['*.example.com', 'other.example']}\nwait: {max: env:LRO_TEST_WAIT, heartbeat: off}\n"
+    )
+    told = {"LRO_TEST_SECRET": "hush-" * 8, "LRO_TEST_KEY": "quiet-" * 8, "LRO_TEST_WAIT": "31s"}
+    done = ended("check-config", config(tmp_path, text), "--print-effective", cwd=None, **told)
+    assert (done.code, done.err) == (0, "")
+    assert not any(secret in done.out for secret in told.values())
+    assert "\n  client_secret: env:LRO_TEST_SECRET\n" in done.out
+    again = tmp_path / "again.yaml"
+    again.write_text(done.out, encoding="utf-8")
+    assert load(again, told) == load(config(tmp_path, text), told)
+    assert ended("check-config", again, "--print-effective", cwd=None, **told).out == done.out
+
+
+def test_secrets_in_the_file_are_not_printed(tmp_path: Path) -> None:
+    secrets = ["hush" * 10, "quiet" * 10, "pass-word", base64.b64encode(b"k" * 32).decode()]
+    text = (
+        "auth:\n  mode: client_credentials\n  tenant_id: contoso.example\n  client_id: '123'\n"
+        f"  client_secret: {secrets[0]}\n  caller_keys: [{secrets[1]}]\n"
+        f"operations: {{url: 'redis://user:{secrets[2]}@127.0.0.1/0', encryption_key: '{secrets[3]}'}}\n"
+    )
+    done = ended("check-config", config(tmp_path, text), "--print-effective")
+    assert (done.code, done.err) == (0, "")
+    assert not any(secret in done.out for secret in secrets)
+    assert done.out.count("not shown") == 4
 
 
 @pytest.mark.parametrize("command", [["check-config"], ["run", "--config"]])

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 from contextlib import suppress
 from typing import Self
 
@@ -17,7 +18,15 @@ class Caller:
         self.writer = writer
 
     @classmethod
-    async def connect(cls, host: str, port: int, *, limit: int = LIMIT, receive: int | None = None) -> Self:
+    async def connect(
+        cls,
+        host: str,
+        port: int,
+        *,
+        limit: int = LIMIT,
+        receive: int | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> Self:
         """`limit`: bytes that are read ahead; `receive`: the size of the kernel's buffer before that."""
         sock = socket.socket()
         if receive is not None:
@@ -28,7 +37,8 @@ class Caller:
         except BaseException:
             sock.close()
             raise
-        return cls(*await asyncio.open_connection(sock=sock, limit=limit))
+        secure = {"ssl": tls, "server_hostname": host} if tls is not None else {}
+        return cls(*await asyncio.open_connection(sock=sock, limit=limit, **secure))  # type: ignore[arg-type] # a dict
 
     async def send(self, data: bytes) -> None:
         self.writer.write(data)
@@ -60,7 +70,7 @@ class Caller:
 
     async def close(self) -> None:
         self.writer.close()
-        with suppress(ConnectionError):
+        with suppress(ConnectionError, ssl.SSLError):  # what was still on its way to us
             await self.writer.wait_closed()
 
     def reset(self) -> None:

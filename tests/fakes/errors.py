@@ -9,7 +9,7 @@ from fakes.wire import Message
 WORDS = {
     "connection_limit_reached", "connection_refused", "connection_terminated", "connection_timeout",
     "destination_ip_prohibited", "destination_unavailable", "dns_error", "dns_timeout", "http_protocol_error",
-    "http_request_error", "http_response_header_section_size", "http_response_incomplete", "http_response_timeout",
+    "http_request_denied", "http_request_error", "http_response_header_section_size", "http_response_incomplete", "http_response_timeout",
     "proxy_internal_error", "proxy_loop_detected", "tls_certificate_error", "tls_protocol_error",
 }  # fmt: skip
 """Those error types of RFC 9209 section 2.3 that a gateway of our kind may have met."""

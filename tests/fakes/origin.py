@@ -122,7 +122,7 @@ class Origin:
         return b"127.0.0.1:%d" % self.port
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0, limit=LIMIT)
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0, limit=LIMIT, backlog=1024)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 

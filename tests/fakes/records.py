@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from gateway.model import Operation, Plan, State, Trouble
-from gateway.telemetry import CallRecord
+from gateway.telemetry import CallRecord, Poll
 
 PLAN = Plan(
     dialect="drive",
@@ -51,8 +51,11 @@ class Remembering:
 
     calls: list[CallRecord] = field(default_factory=list)
     changes: list[tuple[Operation | None, Operation]] = field(default_factory=list)
+    polls: list[Poll] = field(default_factory=list)
     troubles: list[Trouble] = field(default_factory=list)
     events: list[str] = field(default_factory=list)
+    said: list[tuple[str, dict[str, str | float | bool]]] = field(default_factory=list)
+    """Every event with its facts."""
     crashes: list[tuple[str, BaseException]] = field(default_factory=list)
 
     def call_ended(self, record: CallRecord, seconds: float) -> None:
@@ -61,11 +64,15 @@ class Remembering:
     def operation_changed(self, before: Operation | None, after: Operation) -> None:
         self.changes.append((before, after))
 
+    def polled(self, poll: Poll) -> None:
+        self.polls.append(poll)
+
     def poll_troubled(self, operation: Operation, trouble: Trouble) -> None:
         self.troubles.append(trouble)
 
     def event(self, name: str, **facts: str | float | bool) -> None:
         self.events.append(name)
+        self.said.append((name, facts))
 
     def crashed(self, where: str, error: BaseException) -> None:
         self.crashes.append((where, error))

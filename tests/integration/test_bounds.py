@@ -7,7 +7,9 @@ from functools import partial
 
 import pytest
 import requests
-from stage import Stage, follow, in_thread, play
+from stage import Answer, Stage, follow, in_thread, passed, play
+
+from gateway.model import State
 
 SOURCE = "/v1.0/me/drive/root:/hello.txt:/copy"
 BODY: dict[str, object] = {"parentReference": {"path": "/drive/root:/Backup"}, "name": "b.txt"}
@@ -295,3 +297,40 @@ def test_stopping_answers_held_calls_at_their_on_timeout() -> None:
         assert {answer.status for answer in await asyncio.gather(*held)} == {303}
 
     play(story)
+
+
+def test_copies_into_one_drive_queue_and_all_are_made() -> None:
+    async def story(stage: Stage) -> None:
+        async def one(number: int) -> Answer:
+            body = {"parentReference": {"path": "/drive/root:/Backup"}, "name": f"lane-{number}.txt"}
+            return await stage.copy(SOURCE, simulate="duration=100ms", body=body)
+
+        answers = await asyncio.gather(*(one(number) for number in range(6)))
+        assert {answer.status for answer in answers} == {200}
+        assert len({answer.json["id"] for answer in answers}) == 6
+        assert stage.gateway.lanes.queued == 0
+
+    observer = play(story, limits={"running_per_drive": 2})
+    under_way: set[str] = set()
+    most = 0
+    for _, after in observer.changes:
+        sent = after.state in {State.SUBMITTING, State.RUNNING}
+        under_way = under_way | {after.id} if sent else under_way - {after.id}
+        most = max(most, len(under_way))
+    assert most == 2
+
+
+def test_a_call_that_queues_is_held_like_one_that_runs() -> None:
+    async def story(stage: Stage) -> None:
+        first = asyncio.gather(stage.copy(SOURCE, simulate="duration=600ms", body=BODY))
+        await passed(lambda: stage.gateway.lanes.queued == 0 and len(stage.observer.changes) >= 2)
+        second = await stage.copy(SOURCE, simulate="duration=50ms", body={**BODY, "name": "queued.txt"})
+        assert second.status == 303
+        ended, _ = await follow(stage, second)
+        assert (ended.status, ended.json["name"]) == (200, "queued.txt")
+        await first
+
+    observer = play(story, wait=SHORT, limits={"running_per_drive": 1})
+    sent = [number for number, (_, after) in enumerate(observer.changes) if after.state is State.SUBMITTING]
+    ended = [number for number, (_, after) in enumerate(observer.changes) if after.state is State.RESULT]
+    assert sent[0] < ended[0] < sent[1], "nothing was sent while the first was running"

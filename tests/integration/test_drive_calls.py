@@ -12,6 +12,8 @@ from stage import Answer, Stage, in_thread, play
 
 from gateway.simulator import SimulatorSettings
 
+pytestmark = pytest.mark.usefixtures("every_store")
+
 BACKUP = {"path": "/drive/root:/Backup"}
 
 
@@ -182,6 +184,7 @@ class TestLookAlikes:
             assert (answer.status, answer.header("Gateway-Operation")) == (202, None)
             assert "localhost" in str(answer.header("Location"))
             assert stage.simulator.summary().monitor_requests == 0
+            await stage.gateway.errands.settle()
             assert await stage.gateway.store.all() == []
 
         with socket.create_server(("127.0.0.1", 0)) as free:

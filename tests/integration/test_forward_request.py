@@ -365,6 +365,14 @@ def test_any_request_passes() -> None:
 
 
 def _accepted(target: bytes) -> bool:
-    """No dot segments: the guard has its own tests."""
-    path = target.partition(b"?")[0].replace(b"%2F", b"/").split(b"/")
+    """No dot segments and no encoded control characters: the guard has its own tests."""
+    if re.search(rb"%([01][0-9A-Fa-f]|7[Ff])", target):
+        return False
+    path = (
+        target.partition(b"?")[0]
+        .replace(b"%2F", b"/")
+        .replace(b"%2E", b".")
+        .replace(b"%2e", b".")
+        .split(b"/")
+    )
     return not any(segment in (b".", b"..") for segment in path)

@@ -6,7 +6,10 @@ import socket
 from collections.abc import Callable
 from functools import partial
 
+import pytest
 from stage import Stage, in_thread, play
+
+pytestmark = pytest.mark.usefixtures("every_store")
 
 SOURCE = "/v1.0/me/drive/root:/hello.txt:/copy"
 BODY: dict[str, object] = {"parentReference": {"path": "/drive/root:/Backup"}, "name": "l.txt"}
@@ -85,11 +88,13 @@ def test_while_the_item_is_being_fetched() -> None:
 async def all_of_many_leave(stage: Stage) -> None:
     """They are held for one operation; it goes on without them."""
     clients = [post(stage, "duration=700ms") for _ in range(50)]
-    await until(lambda: stage.gateway.callers.held == 50)
+    await until(lambda: "running" in states(stage))
+    operation = stage.observer.changes[0][1].id
+    await until(lambda: stage.gateway.waiting.waiting_for(operation) == 50)
     for client in clients:
         client.close()
     await until(lambda: stage.gateway.callers.held == 0)
-    assert stage.gateway.waiting.waiting_for(stage.observer.changes[0][1].id) == 0
+    assert stage.gateway.waiting.waiting_for(operation) == 0
     await until(lambda: "result" in states(stage))
     answer = await stage.copy(SOURCE, simulate="duration=700ms", body=BODY)
     assert answer.status == 200

@@ -7,6 +7,8 @@ import json
 import pytest
 from stage import Answer, Stage, play
 
+pytestmark = pytest.mark.usefixtures("every_store")
+
 SOURCE = "/v1.0/me/drive/root:/hello.txt:/copy"
 BODY: dict[str, object] = {"parentReference": {"path": "/drive/root:/Backup"}, "name": "s.txt"}
 LONG = "duration=60s"

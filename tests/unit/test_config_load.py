@@ -11,7 +11,7 @@ from gateway.config import Config, ConfigError, ConfigProblem, load, parse
 EVERYWHERE_WRONG = """\
 lisen: {port: 1}
 listen:
-  tls: {certificate_file: x}
+  tls: {certificat_file: x}
   port: 99999
   host: "[::1]"
 wait:
@@ -21,7 +21,7 @@ wait:
   hartbeat: off
   heartbeat: yes
 operations:
-  store: redis
+  store: mongo
   reconnect: off
   deadline:
   max_interval: 3s
@@ -35,15 +35,15 @@ monitor:
 upstream:
   base_url: https://user:hunter2@graph.microsoft.com
   connect_to: env:NOPE
-auth: {mode: client_credentials, tenant_id: x}
+auth: {mode: client_credential, tenant: x}
 dialects: drive
 shutdown:
-tracing: {otlp_endpoint: null}
+tracking: {otlp_endpoint: null}
 """
 
 EVERY_PROBLEM = [
     "1:1: lisen: unknown key; did you mean listen?",
-    "3:3: listen.tls: unknown key; the keys here are host, port, public_url",
+    "3:9: listen.tls.certificat_file: unknown key; did you mean listen.tls.certificate_file?",
     "4:9: listen.port: must be a whole number from 0 to 65535, not 99999; choose a number in that range",
     (
         "5:9: listen.host: must be a host name or an IP address, without scheme, port or brackets, not '[::1]'; "
@@ -57,7 +57,7 @@ EVERY_PROBLEM = [
     ),
     "10:3: wait.hartbeat: unknown key; did you mean wait.heartbeat?",
     "11:14: wait.heartbeat: must be one of off, interim, not 'yes'; write one of these",
-    "13:10: operations.store: must be memory, not 'redis'; write memory",
+    "13:10: operations.store: must be one of memory, sqlite, redis, not 'mongo'; write one of these",
     "15:3: operations.deadline: must be a duration, not nothing; write 500ms, 55s, 15m, 24h or a number of seconds",
     "16:3: operations.max_interval: unknown key; did you mean polling.max_interval?",
     (
@@ -91,13 +91,13 @@ EVERY_PROBLEM = [
         "26:15: upstream.connect_to: the environment variable NOPE is not set; "
         "set NOPE in the gateway's environment, or write the value here"
     ),
-    "27:14: auth.mode: must be passthrough, not 'client_credentials'; write passthrough",
-    "27:34: auth.tenant_id: unknown key; the keys here are mode",
-    "28:11: dialects: must be a mapping of keys, not 'drive'; write keys below it, indented: enabled",
     (
-        "30:1: tracing: unknown key; the keys here are listen, admin, upstream, auth, monitor, polling, wait, operations, "
-        "dialects, limits, shutdown, log"
+        "27:14: auth.mode: must be one of passthrough, client_credentials, managed_identity, on_behalf_of, "
+        "not 'client_credential'; did you mean client_credentials?"
     ),
+    "27:33: auth.tenant: unknown key; did you mean auth.tenant_id?",
+    "28:11: dialects: must be a mapping of keys, not 'drive'; write keys below it, indented: enabled, presets, custom",
+    "30:1: tracking: unknown key; did you mean tracing?",
 ]
 
 
@@ -150,7 +150,9 @@ def test_problem_is_data() -> None:
          'write it in brackets, such as [graph.microsoft.com, "*.sharepoint.com"]')),
         ("monitor: {allowed_hosts: [a, b, A]}", ("1:26: monitor.allowed_hosts: has one item twice, "
          "as number 1 and 3; keep one of them")),
-        ("dialects: {enabled: [drive, teams]}", "1:29: dialects.enabled[1]: must be drive, not 'teams'; write drive"),
+        ("dialects: {enabled: [drive, team]}", ("1:29: dialects.enabled[1]: must be one of drive, workbook, onenote, "
+         "teams, sites, connectors, print, ediscovery, privacy, gdap, attacksimulation, industrydata, not 'team'; "
+         "did you mean teams?")),
         ("limits: {concurrent_polls: 0}", ("1:28: limits.concurrent_polls: must be a whole number from 1 to 10000, "
          "not 0; choose a number in that range")),
         ("limits: {held_calls: 1e3}", ("1:22: limits.held_calls: must be a whole number from 1 to 1000000, "

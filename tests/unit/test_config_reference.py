@@ -3,15 +3,17 @@
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
-from gateway.config import Config, load
+from gateway.config import Config, Tls, load, parse
 from gateway.config.reference import PAGE, SAMPLE, first_sentence, main, page, sample
 
 ROOT = Path(__file__).parents[2]
 FIELDS = [
     pytest.param(section, name, id=f"{section}.{name}")
     for section in Config.model_fields
-    for name in type(getattr(Config.default(), section)).model_fields
+    for name, field in type(getattr(Config.default(), section)).model_fields.items()
+    if not isinstance(field.default, BaseModel)
 ]
 
 
@@ -32,11 +34,13 @@ def test_both_are_written_in_the_current_directory(
     main()
     assert capsys.readouterr().out == f"{PAGE}\n{SAMPLE}\n"
     assert (tmp_path / PAGE).read_text(encoding="utf-8") == page()
-    assert load(tmp_path / SAMPLE, {}) == Config.default()
+    assert load(tmp_path / SAMPLE, {}) == parse("", file=str(tmp_path / SAMPLE), environ={})
 
 
 def test_sample_loads_to_exactly_the_defaults() -> None:
-    assert load(ROOT / SAMPLE, {}) == Config.default()
+    loaded = load(ROOT / SAMPLE, {})
+    assert loaded == parse("", file=str(ROOT / SAMPLE), environ={})
+    assert loaded.model_copy(update={"operations": Config.default().operations}) == Config.default()
 
 
 def test_demo_loads() -> None:
@@ -57,3 +61,15 @@ def test_every_key_is_described_everywhere(section: str, name: str) -> None:
     lines = block.splitlines()
     at = next(number for number, line in enumerate(lines) if line.split(":")[0] == f"  {name}")
     assert lines[at - 1].startswith(f"  # {first_sentence(' '.join(description.split()))}")
+
+
+@pytest.mark.parametrize("name", Tls.model_fields)
+def test_every_key_of_a_section_in_a_section_is_described(name: str) -> None:
+    description = " ".join((Tls.model_fields[name].description or "").split())
+    assert f"| `listen.tls.{name}` |" in page()
+    assert "\n  tls:\n" in sample()
+    assert f"\n    # {first_sentence(description)}\n    {name}: null\n" in sample()
+
+
+def test_an_empty_list_is_shown_as_one() -> None:
+    assert "\n  caller_keys: []\n" in sample()

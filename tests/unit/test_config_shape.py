@@ -1,5 +1,7 @@
 """The shape: frozen, strict, and every default acceptable to its own kind."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
@@ -21,6 +23,8 @@ def test_defaults_are_the_documented_ones() -> None:
     assert (config.wait.max, config.wait.on_timeout) == (55.0, "redirect")
     assert (config.wait.heartbeat, config.wait.heartbeat_interval) == ("off", 15.0)
     assert (config.operations.store, config.operations.reconnect) == ("memory", "identical")
+    assert (config.operations.path, config.operations.encryption_key) == (Path("operations.db"), None)
+    assert (config.operations.url, config.operations.wait_replicas) == ("redis://127.0.0.1:6379/0", 0)
     assert (config.operations.deadline, config.operations.keep_finished) == (86400.0, 900.0)
     assert (config.operations.keep_keyed, config.operations.replay_grace) == (86400.0, 0.0)
     assert (config.limits.body, config.limits.monitor_body, config.limits.header) == (

@@ -6,22 +6,22 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
 
 import pytest
 from fakes.records import START, operation, running
 
-from gateway.admin import AdminSide
-from gateway.clock import SystemClock
+from gateway.admin.rows import Rows
 from gateway.config import Config, parse
 from gateway.config.reference import page as configuration_page
-from gateway.config.shape import AuthMode, Listen
+from gateway.config.shape import Operations
+from gateway.crashpoints import POINTS
 from gateway.dialects import KNOWN
+from gateway.http import batch
+from gateway.http.part import INHERITED
 from gateway.lifecycle import TRANSITIONS
 from gateway.model import Ailment, Operation, State
 from gateway.prefer import OURS
 from gateway.sameness import Ask, Decision, ReplayRules, decide
-from gateway.store.memory import MemoryStore
 from gateway.telemetry import CallRecord
 from gateway.telemetry.logs import LogObserver, configure
 
@@ -37,7 +37,18 @@ PROSE = [
         "SECURITY.md",
         *(
             f"docs/{name}.md"
-            for name in ("architecture", "behaviour", "clients", "configuration", "simulator")
+            for name in (
+                "architecture",
+                "behaviour",
+                "callers",
+                "clients",
+                "configuration",
+                "credentials",
+                "metrics",
+                "operating",
+                "security",
+                "simulator",
+            )
         ),
     )
 ]
@@ -157,18 +168,9 @@ def test_the_fields_of_a_call_are_those_that_are_logged() -> None:
 
 
 def test_the_fields_of_an_operation_are_those_that_are_listed() -> None:
-    clock = SystemClock()
-    store = MemoryStore(now=clock.now, max_active=1, keep_finished=1.0, keep_keyed=1.0)
-    admin = AdminSide(
-        config=Config.default(),
-        clock=clock,
-        store=store,
-        ready=lambda: None,
-        held=lambda: 0,
-        waiting_for=lambda _: 0,
-    )
+    listed = Rows(stalled_after=600.0, waiting_for=lambda _: 0, followed_here=lambda _: True)
     table = rows(BEHAVIOUR, "| field of an operation | |")
-    assert {name for row in table for name in names(row[0])} == admin._said(running(), START).keys()
+    assert {name for row in table for name in names(row[0])} == listed.row(running(), START).keys()
     (trouble,) = [row[1] for row in table if row[0] == "`last_trouble`"]
     assert set(names(trouble)) == set(Ailment)
 
@@ -189,15 +191,26 @@ def test_the_glossary_has_each_word_once() -> None:
     } <= {*words}
 
 
+# --- batches ---------------------------------------------------------------------------------------------
+
+NOT_HELD = ((b"Gateway-Result", b"batch-not-held"),)
+
+
+def test_what_is_said_of_batches_is_so() -> None:
+    section = BEHAVIOUR.split("\n## Batches\n")[1].split("\n## ")[0]
+    assert f"more than {batch.MOST} requests" in section
+    ((name, value),) = batch.NOT_HELD
+    assert f"`{name.decode()}: {value.decode()}`" in section
+    for line in INHERITED - {b"user-agent", b"traceparent", b"tracestate"}:
+        assert f"`{line.decode()}`" in section.lower()
+
+
 # --- limits ----------------------------------------------------------------------------------------------
 
 LIMITS: dict[str, bool] = {
-    "- Operations live in memory.": "sqlite" not in (ROOT / "gateway/app.py").read_text("utf-8").lower(),
-    "- Drive items only.": [dialect.name for dialect in KNOWN] == ["drive"],
-    "- Calls inside `$batch` pass through": not (ROOT / "gateway/http/batch.py").exists(),
-    "- Callers speak plain HTTP/1.1 to it.": "tls" not in Listen.model_fields,
-    "(`auth.mode: passthrough`)": get_args(AuthMode) == ("passthrough",),
-    "- No metrics, no traces, no reload": not (ROOT / "gateway/telemetry/metrics.py").exists(),
+    "- By default operations live in memory": Operations().store == "memory",
+    "- Operations of twelve workloads": len(KNOWN) == 12,
+    "- A batch in which a request depends on an operation": batch.NOT_HELD == NOT_HELD,
 }
 """What the README says that this release cannot do, and whether that is so."""
 
@@ -247,3 +260,10 @@ def test_every_name_below_the_package_exists(path: Path) -> None:
 
 def test_every_state_has_an_arrow() -> None:
     assert {state for state, _ in TRANSITIONS} | set(TRANSITIONS.values()) == set(State)
+
+
+def test_what_happens_at_each_crash_point_is_told() -> None:
+    told = names(
+        (ROOT / "docs/failures.md").read_text("utf-8").split("\n## The gateway dies\n")[1].split("\n## ")[0]
+    )
+    assert set(POINTS) - set(told) == {"during_purge"}, "what has expired is nobody's any more"

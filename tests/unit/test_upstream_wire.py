@@ -67,6 +67,10 @@ def test_what_may_be_sent_again(method: str, body: bytes | None, repeatable: boo
     assert compose(Outgoing(method, "/", (HOST,), body)).repeatable is repeatable
 
 
+def test_what_starts_an_operation_is_sent_once_also_by_get() -> None:
+    assert not compose(Outgoing("GET", "/", (HOST,), None, permit=lambda: True)).repeatable
+
+
 @pytest.mark.parametrize(
     "headers",
     [
