@@ -70,6 +70,8 @@ class Figures:
     find_us: float
     record_bytes: float
     takeover_s: float
+    server_us: float = 0.0
+    """Microseconds of the Redis server's one thread for a script, on average."""
 
 
 def draft(number: int, now: float) -> Operation:
@@ -202,7 +204,8 @@ async def run_one(name: str, size: int, folder: Path) -> Figures:
             await other.open()
             started = time.perf_counter()
             assert len(await other.left_behind()) == size + ROUND
-            figures = replace(figures, takeover_s=time.perf_counter() - started)
+            took = time.perf_counter() - started
+            figures = replace(figures, takeover_s=took, server_us=redis_script_us(socket))
             await other.close()
         return figures
     finally:
@@ -241,9 +244,19 @@ def start_redis(folder: Path, socket: Path) -> subprocess.Popen[bytes]:
     return server
 
 
+def redis_says(socket: Path, section: str) -> str:
+    command = ["redis-cli", "-s", str(socket), "info", section]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def redis_script_us(socket: Path) -> float:
+    said = redis_says(socket, "commandstats")
+    line = next(line for line in said.splitlines() if line.startswith("cmdstat_evalsha:"))
+    return float(line.partition("usec_per_call=")[2].partition(",")[0])
+
+
 def redis_memory(socket: Path) -> float:
-    command = ["redis-cli", "-s", str(socket), "info", "memory"]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    said = redis_says(socket, "memory")
     return float(
         next(line.partition(":")[2] for line in said.splitlines() if line.startswith("used_memory:"))
     )
@@ -307,6 +320,9 @@ def main() -> None:
                 rounds.append(in_a_process(name, size))
                 print(f"round {number + 1}: {name}, {size:,} stored", file=sys.stderr)
     made = table(rounds)
+    in_redis = [one.server_us for one in rounds if one.server_us]
+    if in_redis:
+        made += f"\n\nRedis itself was busy for {statistics.median(in_redis):.0f} µs with a script."
     print(made)
     if options.write:
         machine = (
