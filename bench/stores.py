@@ -82,7 +82,7 @@ def draft(number: int, now: float) -> Operation:
         principal="ab" * 32,
         starter="cd" * 32,
         keyed=False,
-        plan=PLAN,
+        plan=replace(PLAN, source=f"{PLAN.source}{number}", named=f"{PLAN.named}{number}"),
         created_at=now,
     )
 
@@ -95,7 +95,7 @@ def accepted(one: Operation, now: float) -> Operation:
         submitted_at=now,
         accepted_at=now,
         advanced_at=now,
-        monitor=MONITOR,
+        monitor=f"{MONITOR}{one.id}",
         next_poll_at=now + 1,
     )
 
