@@ -170,7 +170,7 @@ class RedisStore:
         left = [
             each
             for owner, is_there in zip(owners, there, strict=True)
-            if not is_there
+            if not is_there and owner != self.replica.encode("ascii")  # we are here, whatever our lease says
             for each in owned[owner]
         ]
         return [operation for operation in await self._readable(left) if operation.state in ACTIVE]

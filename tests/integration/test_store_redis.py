@@ -295,6 +295,19 @@ def test_a_lease_is_sure_for_less_than_it_lasts(server: RedisProcess) -> None:
     asyncio.run(story())
 
 
+def test_whoever_is_there_has_not_left_its_own_behind(server: RedisProcess) -> None:
+    """A machine so busy that the lease lapsed: others may take over, but the owner goes on with what it has."""
+
+    async def story() -> None:
+        async with opened(server.url, clock()) as store, opened(server.url, clock()) as other:
+            record = await insert(store, running())
+            server.ask("DEL", f"{PREFIX}lease:{store.replica}")
+            assert await store.left_behind() == []
+            assert list(await other.left_behind()) == [record]
+
+    asyncio.run(story())
+
+
 def test_a_lease_is_renewed_however_much_is_owned(server: RedisProcess) -> None:
     async def story() -> None:
         async with opened(server.url, SystemClock(), lease=0.4) as store:
