@@ -174,7 +174,7 @@ def test_watching_in_a_terminal_draws_a_table_and_says_when_the_gateway_is_gone(
     with listening() as listener:
         process = subprocess.Popen(
             words("operations", "--admin", url(listener), "--watch"),
-            env=environment(TERM="xterm-256color", COLUMNS="120", LINES="30"),
+            env=environment(TERM="xterm-256color", COLUMNS="120", LINES="30", PYTHONFAULTHANDLER="1"),
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
@@ -185,7 +185,7 @@ def test_watching_in_a_terminal_draws_a_table_and_says_when_the_gateway_is_gone(
             listener.status, listener.body = 500, b"no"
             read_until(ours, "it answers 500")
             process.send_signal(signal.SIGINT)
-            read_until(ours, "\x1b[?1049l")  # the screen as it was
+            assert "\x1b[?1049l" in read_to_the_end(ours, process), "the screen is as it was"
             assert process.wait(PATIENCE) == 0
         finally:
             process.kill()
@@ -199,6 +199,23 @@ def read_until(terminal: int, wanted: str) -> None:
         ready, _, _ = select.select([terminal], [], [], PATIENCE)
         assert ready, seen
         seen += os.read(terminal, 65536).decode("utf-8", "replace")
+
+
+def read_to_the_end(terminal: int, process: "subprocess.Popen[bytes]") -> str:
+    """What is written until nobody is left who could write; one that does not end tells where it stands."""
+    seen = ""
+    while select.select([terminal], [], [], PATIENCE)[0]:
+        try:
+            seen += os.read(terminal, 65536).decode("utf-8", "replace")
+        except OSError:  # the other side is closed
+            return seen
+    process.send_signal(signal.SIGABRT)
+    while select.select([terminal], [], [], 5.0)[0]:
+        try:
+            seen += os.read(terminal, 65536).decode("utf-8", "replace")
+        except OSError:
+            break
+    raise AssertionError(f"it does not end:\n{seen}")
 
 
 @pytest.mark.parametrize(
