@@ -254,7 +254,7 @@ def simulate(
     Its copies take time, and go wrong on demand. Point a client at it to see what Graph does, or the gateway (upstream.base_url) to see what that changes. It
     prints where it listens, tokens that it accepts and a call to try; on SIGINT or SIGTERM what has happened.
     """
-    from gateway.simulator import ScriptError, SimulatorSettings, load_script, serve, words  # noqa: PLC0415
+    from gateway.simulator import ScriptError, SimulatorSettings, load_script, serve, words  # noqa: PLC0415 - needed here alone
 
     try:
         rules = load_script(script) if script is not None else SimulatorSettings().script
@@ -291,7 +291,7 @@ def demo(
     A copy fails, and its client gets the error. A client follows redirects past its own limit. At the end the
     simulator's own counts prove that there is exactly one copy of everything; if not, the exit code is 1.
     """
-    from gateway import demo as show  # noqa: PLC0415
+    from gateway import demo as show  # noqa: PLC0415 - needed here alone
 
     try:
         show.play(logs=logs)

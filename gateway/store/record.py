@@ -14,16 +14,19 @@ Rules
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from functools import cache
 from types import UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from gateway.model import Operation
 from gateway.store import StoreDown
 from gateway.store.sealed import Seals, Unsealable
+
+Row = TypeVar("Row")
+"""How a store holds a record."""
 
 SCHEMA = 1
 """Counts the changes to what a record holds."""
@@ -71,6 +74,21 @@ def decode(data: object, *, operation_id: str, key: str, seals: Seals) -> Operat
     if (operation.id, operation.key) != (operation_id, key):
         raise RecordUnreadable(operation_id, "it is the record of another operation")
     return operation
+
+
+def sift(
+    rows: Iterable[Row], read: Callable[[Row], Operation | None]
+) -> tuple[list[Operation], list[RecordUnreadable]]:
+    """What `read` makes of rows, and what is wrong with those that cannot be read."""
+    found, unreadable = [], []
+    for row in rows:
+        try:
+            operation = read(row)
+        except RecordUnreadable as error:
+            unreadable.append(error)
+        else:
+            found += [operation] if operation is not None else []
+    return found, unreadable
 
 
 def _content(data: object) -> tuple[int, dict[str, Any]]:

@@ -34,7 +34,7 @@ from gateway.model import ACTIVE, Operation
 from gateway.store import LEASE, Conflict, StoreDown, StoreFull, redis_scripts
 from gateway.store.keeping import Keep, keeping, new_secret, open_secret, seal_secret
 from gateway.store.memory import KEEP_UNCLEAR
-from gateway.store.record import RecordUnreadable, decode, encode
+from gateway.store.record import RecordUnreadable, decode, encode, sift
 from gateway.store.redis_health import check
 from gateway.store.redis_lease import Lease
 from gateway.store.redis_news import News
@@ -202,15 +202,7 @@ class RedisStore:
 
     def _sift(self, rows: Iterable[Row]) -> tuple[list[Operation], list[RecordUnreadable]]:
         """The records in rows, and what is wrong with those that cannot be read. For any thread."""
-        found, unreadable = [], []
-        for row in rows:
-            try:
-                operation = self._read(row)
-            except RecordUnreadable as error:
-                unreadable.append(error)
-            else:
-                found += [operation] if operation is not None else []
-        return found, unreadable
+        return sift(rows, self._read)
 
     def _read(self, row: Row) -> Operation | None:
         """The record in a row. Raises `RecordUnreadable`."""

@@ -19,7 +19,7 @@ from gateway import crashpoints
 from gateway.model import ACTIVE, Operation
 from gateway.store import Conflict, StoreDown, StoreFull
 from gateway.store.keeping import Keep, keeping, new_secret, open_secret, seal_secret
-from gateway.store.record import SCHEMA, RecordUnreadable, decode, encode
+from gateway.store.record import SCHEMA, RecordUnreadable, decode, encode, sift
 from gateway.store.sealed import Seals, sealed_with
 
 PURGE_EVERY = 60.0
@@ -66,15 +66,7 @@ class Table:
 
     def sift(self, rows: Iterable[Row]) -> tuple[list[Operation], list[RecordUnreadable]]:
         """The records in rows, and what is wrong with those that cannot be read. For any thread."""
-        found, unreadable = [], []
-        for row in rows:
-            try:
-                operation = self._read(row)
-            except RecordUnreadable as error:
-                unreadable.append(error)
-            else:
-                found += [operation] if operation is not None else []
-        return found, unreadable
+        return sift(rows, self._read)
 
     def _read(self, row: Row | None) -> Operation | None:
         """The record in a row, unless it has expired. Raises `RecordUnreadable`."""

@@ -239,7 +239,7 @@ class TestHeartbeat:
 class TestBoundsOnCalls:
     def test_held_calls_beyond_the_bound_are_503_before_anything_is_sent(self) -> None:
         async def story(stage: Stage) -> None:
-            first = asyncio.ensure_future(stage.copy(SOURCE, simulate="duration=2s", body=BODY))  # noqa: TID251
+            first = asyncio.ensure_future(stage.copy(SOURCE, simulate="duration=2s", body=BODY))  # noqa: TID251 - gathered at the end of the story
             async with asyncio.timeout(10):
                 while stage.gateway.callers.held == 0:
                     await stage.gateway.clock.sleep(0.005)
@@ -262,7 +262,7 @@ class TestBoundsOnCalls:
 
     def test_one_caller_cannot_take_all_the_room(self) -> None:
         async def story(stage: Stage) -> None:
-            first = asyncio.ensure_future(stage.copy(SOURCE, simulate="duration=1s", body=BODY))  # noqa: TID251
+            first = asyncio.ensure_future(stage.copy(SOURCE, simulate="duration=1s", body=BODY))  # noqa: TID251 - gathered at the end of the story
             async with asyncio.timeout(10):
                 while stage.gateway.callers.held == 0:
                     await stage.gateway.clock.sleep(0.005)
@@ -287,7 +287,7 @@ class TestBoundsOnCalls:
 def test_stopping_answers_held_calls_at_their_on_timeout() -> None:
     async def story(stage: Stage) -> None:
         held = [
-            asyncio.ensure_future(stage.copy(SOURCE, simulate=LONG, body={"name": f"h{n}.txt"}))  # noqa: TID251
+            asyncio.ensure_future(stage.copy(SOURCE, simulate=LONG, body={"name": f"h{n}.txt"}))  # noqa: TID251 - gathered at the end of the story
             for n in range(5)
         ]
         async with asyncio.timeout(10):

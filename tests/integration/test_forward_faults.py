@@ -67,7 +67,7 @@ def test_the_name_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(host: str | bytes | None, *rest: object, **more: object) -> object:
         if host == "graph.invalid":
             raise socket.gaierror(socket.EAI_NONAME, "no such name")
-        return resolve(host, *rest, **more)  # type: ignore[arg-type]
+        return resolve(host, *rest, **more)  # type: ignore[arg-type] # handed on as it came
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
 

@@ -101,9 +101,9 @@ def test_a_download(settings: Path, *, slow: bool) -> None:
         whole, size = hashlib.sha256(), 0
         while size < SIZE:
             if slow:
-                caller.writer.transport.pause_reading()  # type: ignore[attr-defined]
+                caller.writer.transport.pause_reading()  # type: ignore[attr-defined] # a transport that can
                 await full.wait()
-                caller.writer.transport.resume_reading()  # type: ignore[attr-defined]
+                caller.writer.transport.resume_reading()  # type: ignore[attr-defined] # a transport that can
             piece = await caller.reader.read(4 * 1024 * 1024)
             assert piece
             whole.update(piece)

@@ -133,7 +133,7 @@ def test_an_upstream_that_does_not_read_stops_the_caller(*, chunked: bool) -> No
         await caller.send(b"PUT /x HTTP/1.1\r\nHost: g\r\n" + framing + b"\r\n\r\n")
         pump = Pump(caller.writer)
         if chunked:
-            pump.writer = _InChunks(caller.writer)  # type: ignore[assignment]
+            pump.writer = _InChunks(caller.writer)  # type: ignore[assignment] # stands in for it
         pumping = passage.gateway.tasks.start("pump", pump.run())
         await stand_still(pump)
         assert pump.written < HELD

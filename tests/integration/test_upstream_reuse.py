@@ -183,7 +183,7 @@ def test_reach() -> None:
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
 @pytest.mark.parametrize("reset", [False, True])
-def test_a_stale_connection_costs_a_repeatable_request_nothing(method: str, reset: bool) -> None:  # noqa: FBT001
+def test_a_stale_connection_costs_a_repeatable_request_nothing(method: str, reset: bool) -> None:  # noqa: FBT001 - a parameter of the test
     async def story(errand: Errand) -> None:
         await errand.ask()
         exchange = await errand.graph.open(errand.request(method))

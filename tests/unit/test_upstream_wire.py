@@ -63,7 +63,7 @@ def test_head_and_body_in_one() -> None:
         ("GET", b"", False),
     ],
 )
-def test_what_may_be_sent_again(method: str, body: bytes | None, repeatable: bool) -> None:  # noqa: FBT001
+def test_what_may_be_sent_again(method: str, body: bytes | None, repeatable: bool) -> None:  # noqa: FBT001 - a parameter of the test
     assert compose(Outgoing(method, "/", (HOST,), body)).repeatable is repeatable
 
 
