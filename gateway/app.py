@@ -132,7 +132,7 @@ class Gateway:
     def _build(self, secret: bytes) -> None:
         """`secret`: the store's; what is made with it must be good for as long as the records are."""
         config, clock = self.config, self.clock
-        chance = random.SystemRandom().random
+        chance = random.Random().random  # noqa: S311 - spreads polls over time, guards nothing; no system call for each
         spoken = dialects.spoken(config.dialects, config.upstream.base_url)
         timeouts = Timeouts(
             connect=config.upstream.connect_timeout,
@@ -215,7 +215,11 @@ class Gateway:
             tasks=self.tasks,
             observer=self.observer,
             chance=chance,
-            rules=FollowRules(config.operations.deadline, config.polling.stalled_after),
+            rules=FollowRules(
+                config.operations.deadline,
+                config.polling.stalled_after,
+                config.limits.concurrent_polls,
+            ),
         )
         self.lanes = Lanes(width=config.limits.running_per_drive, records=self.records)
         self.follower.when_stopped(self.lanes.leave)
@@ -269,6 +273,7 @@ class Gateway:
                 ),
                 traces=self.traces,
                 credentials=self.credentials,
+                direct=self.graph if graph is self.graph and not self.traces.observers else None,
             )
         )
         self.admin = AdminSide(

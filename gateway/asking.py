@@ -85,7 +85,7 @@ class Asking:
         if operation.monitor_credential:
             reply = await self._ask_upstream(operation, url, (*HEADERS, *own))
         else:
-            reply = await self._monitors.get(url, (*HEADERS, *own))
+            reply = await self._monitors.get(url, (*HEADERS, *own) if own else HEADERS)
         self._cookies.heard(operation.id, url, reply.headers)
         return reply
 

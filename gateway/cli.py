@@ -4,48 +4,58 @@ Exit codes: 0 done; 1 it could not be done (a port is taken, the parser is missi
 configuration or the script is wrong; 130 the demo was interrupted. Nothing here prints a traceback for something
 the user can mend.
 
-`operations` ends with 0 on Ctrl-C. `simulate` and `demo` import what they need when they are called: `run` starts without a simulator in memory.
+Rules: `operations` ends with 0 on Ctrl-C. Each command imports what it needs when it is called: help and completion
+answer at once, and `run` starts without a simulator, tables and terminals in memory.
 
 What this module must not do: build parts of the gateway (`app` does).
 """
 
-import asyncio
 import os
-import platform
-import signal
-import sys
-import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
-from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
+from typer.core import TyperGroup
 
-from gateway import __version__, crashpoints, explain, listing
-from gateway.app import CannotListen, Gateway
-from gateway.clock import SystemClock
-from gateway.config import Cautions, Config, ConfigError, Log, load
-from gateway.config.effective import effective
-from gateway.dialects import documented
-from gateway.http.server import ParserMissing, require_strict_parser
-from gateway.http.tls import TlsUnusable
-from gateway.reloading import Reloading
-from gateway.store import StoreDown
-from gateway.telemetry.logs import LogObserver, configure, own_up
-from gateway.telemetry.tracing import TracesUnavailable
+from gateway import epilogs
+
+if TYPE_CHECKING:
+    from gateway.config import Cautions, Config
 
 T = TypeVar("T")
 
 BETWEEN_LOOKS = 1.0
 """Seconds between two looks of `operations --watch`."""
 
+ADMIN = "http://127.0.0.1:9901"
+"""Where a gateway with the default configuration can be asked."""
+
+GROUPS = ("active", "ended", "stalled", "waiting_for_caller")
+"""What `operations --state` takes besides the states."""
+
+
+class Commands(TyperGroup):
+    """The commands; one that does not exist is answered with those it may have been meant for."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        from difflib import get_close_matches
+
+        wanted = args[0]
+        if wanted not in self.commands and not wanted.startswith("-") and not ctx.resilient_parsing:
+            known = list(self.commands)
+            near = [name for name in known if name.startswith(wanted[:3])]
+            if near := near or get_close_matches(wanted, known, n=1, cutoff=0.4):
+                ctx.fail(f"No such command {wanted!r}; did you mean {' or '.join(near)}?")
+        return super().resolve_command(ctx, args)
+
+
 cli = typer.Typer(
     name="lro-gateway",
     help="A reverse proxy that turns Microsoft Graph's 202 + monitor URL into a plain 200 with the finished item.",
-    epilog="To see what it does: lro-gateway demo. To run it: lro-gateway run --config gateway.yaml. To watch it: lro-gateway operations --watch",
+    epilog=epilogs.ALL,
+    cls=Commands,
     no_args_is_help=True,
     add_completion=True,
     rich_markup_mode=None,  # plain text reads well in every terminal, log and pipe
@@ -61,15 +71,9 @@ def main() -> None:
 
 def _version(wanted: bool) -> None:  # noqa: FBT001 - the shape of a typer callback
     if wanted:
-        typer.echo(f"lro-gateway {__version__}")
-        try:
-            require_strict_parser()
-            parser = "C parser"
-        except ParserMissing:
-            parser = "without the C parser that the gateway needs"
-        told = [f"Python {platform.python_version()}", f"aiohttp {version('aiohttp')}, {parser}"]
-        told += [f"{name} {version(name)}" for name in ("httptools", "msal", "uvloop") if find_spec(name)]
-        typer.echo(", ".join(told))
+        from gateway.versions import versions
+
+        typer.echo(versions())
         raise typer.Exit
 
 
@@ -79,7 +83,7 @@ def _options(
         bool,
         typer.Option(
             "--version",
-            help="Show the version, those of the parsers, and exit.",
+            help="Show the version, those of the libraries that matter, and exit.",
             callback=_version,
             is_eager=True,
         ),
@@ -88,7 +92,7 @@ def _options(
     pass
 
 
-@cli.command()
+@cli.command(epilog=epilogs.RUN)
 def run(
     config: Annotated[
         Path | None,
@@ -103,33 +107,20 @@ def run(
     holds, within shutdown.grace, and leaves with 0. On SIGHUP it reads the file anew, and logs which changes are in
     force and which want a restart.
     """
+    import gc
+
+    gc.disable()  # hardly anything that is imported is let go; the search for it took a tenth of the start
+    from gateway import running
+    from gateway.config import Config
+
     settings = _load(config) if config is not None else Config()
-    observer = LogObserver(configure(level=settings.log.level, fmt=settings.log.format))
-    own_up(observer)
     try:
-        point = crashpoints.arm(os.environ)
-    except crashpoints.NoSuchPoint as error:
-        fail(str(error), code=2)
-    if point is not None:
-        observer.event("crash_point_armed", point=point)
-
-    def set_up_log(log: Log) -> None:
-        configure(level=log.level, fmt=log.format)
-
-    async def serve(stop: asyncio.Event) -> None:
-        gateway = Gateway(settings, SystemClock(), [observer])
-        read = partial(_read, config) if config is not None else None
-        reloading = Reloading(gateway, read=read, log=set_up_log)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloading.ask)
-        await gateway.run(stop)
-
-    try:
-        run_until_signalled(serve)
-    except (CannotListen, ParserMissing, StoreDown, TlsUnusable, TracesUnavailable) as error:
-        fail(str(error), code=1)
+        running.run(settings, read=partial(_read, config) if config is not None else None)
+    except running.CannotRun as error:
+        fail(str(error), code=2 if error.wrong else 1)
 
 
-@cli.command("check-config")
+@cli.command("check-config", epilog=epilogs.CHECK_CONFIG)
 def check_config(
     file: Annotated[Path, typer.Argument(help="The YAML file to check.", metavar="FILE")],
     print_effective: Annotated[
@@ -156,26 +147,55 @@ def check_config(
     """
     if exchange and not explained:
         fail(f"check-config takes one file; for {exchange[0]} and what follows, write --explain", code=2)
-    cautions = Cautions(now=SystemClock().now())
+    cautions = _cautions()
     settings = _load(file, cautions)
     if explained:
+        from gateway import explain
+
         try:
             lines = explain.explain(settings, explain.recorded(exchange or ()))
         except explain.NotAnExchange as error:
             fail(f"--explain: {error}", code=2)
         typer.echo("\n".join(lines))
         return
-    typer.echo(
-        effective(settings, cautions.written) if print_effective else f"{file}: ok", nl=not print_effective
-    )
+    if print_effective:
+        from gateway.config.effective import effective
+
+        typer.echo(effective(settings, cautions.written), nl=False)
+    else:
+        typer.echo(f"{file}: ok")
 
 
-@cli.command()
+@cli.command("config-schema", epilog=epilogs.CONFIG_SCHEMA)
+def config_schema() -> None:
+    """Print the JSON Schema of the configuration file.
+
+    Editors complete and check the file with it.
+    """
+    from gateway.config import schema
+
+    typer.echo(schema.text(), nl=False)
+
+
+def states(incomplete: str) -> list[str]:
+    from gateway.model import State
+
+    return [word for word in (*State, *GROUPS) if word.startswith(incomplete)]
+
+
+def dialects(incomplete: str) -> list[str]:
+    from gateway.dialects import KNOWN, PRESETS
+
+    names = (*(dialect.name for dialect in KNOWN), *PRESETS)
+    return [name for name in names if name.startswith(incomplete)]
+
+
+@cli.command(epilog=epilogs.OPERATIONS)
 def operations(
     *,
     admin: Annotated[
         str, typer.Option(help="The gateway's admin listener.", metavar="URL", envvar="LRO_GATEWAY_ADMIN")
-    ] = listing.ADMIN,
+    ] = ADMIN,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on showing it, until Ctrl-C.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="JSON as the listener gives it; with --watch one line each second.")
@@ -183,10 +203,13 @@ def operations(
     state: Annotated[
         str | None,
         typer.Option(
-            help="Only these: a state, or active, ended, stalled, waiting_for_caller.", metavar="WORD"
+            help=f"Only these: a state, or {', '.join(GROUPS)}.", metavar="WORD", autocompletion=states
         ),
     ] = None,
-    dialect: Annotated[str | None, typer.Option(help="Only those of this dialect.", metavar="NAME")] = None,
+    dialect: Annotated[
+        str | None,
+        typer.Option(help="Only those of this dialect.", metavar="NAME", autocompletion=dialects),
+    ] = None,
     find: Annotated[
         str | None, typer.Option(help="Only those with this in id, kind, state or code.", metavar="TEXT")
     ] = None,
@@ -196,14 +219,12 @@ def operations(
 ) -> None:
     """Show the operations of a running gateway.
 
-    Those under way come first, each with a progress bar and when it is expected to end. For example:
-
-    lro-gateway operations --watch
-
-    lro-gateway operations --state failed --json
-
-    lro-gateway operations --admin http://10.1.2.3:9901
+    Those under way come first, each with a progress bar and when it is expected to end.
     """
+    import threading
+
+    from gateway import listing
+
     asked = {"state": state, "dialect": dialect, "q": find, "limit": str(limit) if limit else None}
     pause = partial(threading.Event().wait, BETWEEN_LOOKS)
     try:
@@ -222,7 +243,7 @@ def operations(
         return  # the way out of --watch
 
 
-@cli.command()
+@cli.command(epilog=epilogs.SIMULATE)
 def simulate(
     *,
     port: Annotated[
@@ -251,10 +272,13 @@ def simulate(
 ) -> None:
     """Run a Microsoft Graph on this machine.
 
-    Its copies take time, and go wrong on demand. Point a client at it to see what Graph does, or the gateway (upstream.base_url) to see what that changes. It
-    prints where it listens, tokens that it accepts and a call to try; on SIGINT or SIGTERM what has happened.
+    Its copies take time, and go wrong on demand. Point a client at it to see what Graph does, or the gateway
+    (upstream.base_url) to see what that changes. It prints where it listens, tokens that it accepts and a call to try;
+    on SIGINT or SIGTERM what has happened.
     """
-    from gateway.simulator import ScriptError, SimulatorSettings, load_script, serve, words  # noqa: PLC0415 - needed here alone
+    from gateway.clock import SystemClock
+    from gateway.process import run_until_signalled
+    from gateway.simulator import ScriptError, SimulatorSettings, load_script, serve, words
 
     try:
         rules = load_script(script) if script is not None else SimulatorSettings().script
@@ -279,19 +303,18 @@ def simulate(
         fail(f"simulate: cannot listen: {reason}; choose --host, --port and --monitor-port anew", code=1)
 
 
-@cli.command()
+@cli.command(epilog=epilogs.DEMO)
 def demo(
     logs: Annotated[bool, typer.Option("--logs", help="Show the gateway's log between the lines.")] = False,
 ) -> None:
     """See in 15 seconds what the gateway does.
 
     A simulated Graph, the gateway and plain blocking clients talk over real sockets on this machine; nothing needs
-    to be set up. A copy takes
-    seconds, and its client gets 200 and the item. A client gives up, sends its POST again and joins what is running.
-    A copy fails, and its client gets the error. A client follows redirects past its own limit. At the end the
-    simulator's own counts prove that there is exactly one copy of everything; if not, the exit code is 1.
+    to be set up. A copy takes seconds, and its client gets 200 and the item. A client gives up, sends its POST again
+    and joins what is running. A copy fails, and its client gets the error. A client follows redirects past its own
+    limit. At the end the simulator's own counts prove that there is exactly one copy of everything.
     """
-    from gateway import demo as show  # noqa: PLC0415 - needed here alone
+    from gateway import demo as show
 
     try:
         show.play(logs=logs)
@@ -309,12 +332,24 @@ def _value(option: str, read: Callable[[str], T], text: str) -> T:
         raise typer.BadParameter(str(error), param_hint=option) from None
 
 
-def _read(file: Path, cautions: Cautions | None = None) -> Config:
+def _cautions() -> "Cautions":
+    from gateway.clock import SystemClock
+    from gateway.config import Cautions
+
+    return Cautions(now=SystemClock().now())
+
+
+def _read(file: Path, cautions: "Cautions | None" = None) -> "Config":
+    from gateway.config import load
+    from gateway.dialects import documented
+
     return load(file, os.environ, taken=documented.calls(), cautions=cautions)
 
 
-def _load(file: Path, cautions: Cautions | None = None) -> Config:
-    cautions = cautions or Cautions(now=SystemClock().now())
+def _load(file: Path, cautions: "Cautions | None" = None) -> "Config":
+    from gateway.config import ConfigError
+
+    cautions = cautions or _cautions()
     try:
         config = _read(file, cautions)
     except ConfigError as error:
@@ -328,27 +363,3 @@ def fail(message: str, *, code: int) -> NoReturn:
     """Say what went wrong on standard error and leave."""
     typer.echo(message, err=True)
     raise typer.Exit(code)
-
-
-def run_until_signalled(serve: Callable[[asyncio.Event], Awaitable[None]]) -> None:
-    """Run `serve` on a fresh event loop; SIGTERM and SIGINT set the event it is given."""
-
-    async def body() -> None:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-        await serve(stop)
-
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(body())
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop where there is one: about 15 % less CPU for each call."""
-    if sys.platform == "win32":
-        return None
-    import uvloop  # noqa: PLC0415 - not to be had on Windows
-
-    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return factory

@@ -1,15 +1,16 @@
-"""The follower: drives one operation to its end, whoever is waiting for it.
+"""The follower: drives every operation that runs in this process to its end, whoever is waiting for it.
 
-Rules: one follower per operation. It asks `lifecycle` for the next step, does it, stores what came of it, and
-repeats. It outlives the callers; only the end of the operation or of the process ends it, or another process that
-took the operation over: of two, the one with the record's epoch goes on.
+Rules: one poll of an operation at a time. When its turn comes, it asks `lifecycle` for the next step, does it, stores
+what came of it, and settles when the next turn is; in between, an operation costs its record and a place in a queue.
+That outlives the callers; only the end of the operation or of the process ends it, or another process that took the
+operation over: of two, the one with the record's epoch goes on. No more than `FollowRules.at_once` have their turn at
+the same time; the others wait for theirs, and callers' own calls never wait for any of it.
 
-A monitor that wants a caller's credential cannot be asked without: its follower then rests until one is lent.
+A monitor that wants a caller's credential cannot be asked without: its operation then rests until one is lent.
 
 What it must not do: decide anything about a report (dialects do), about timing (pacing does) or about waiting.
 """
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import assert_never
@@ -31,6 +32,7 @@ from gateway.records import Records
 from gateway.store import Conflict, StoreDown
 from gateway.tasks import Tasks
 from gateway.telemetry import Observer, Poll
+from gateway.turns import Turn, Turns
 
 AILMENTS: tuple[tuple[type[UpstreamError], Ailment], ...] = (
     (AddressRefused, Ailment.REFUSED),
@@ -51,21 +53,25 @@ AFTER_A_BUG = 10.0
 """Seconds until an operation is looked at again whose driver ran into an exception that nobody expected."""
 
 
-@dataclass(slots=True)
-class Following:
-    """A follower at work, or one that rests until a credential is lent."""
+class Following(Turn):
+    """One operation that is followed here."""
 
-    epoch: int
-    task: asyncio.Task[None]
-    resting: bool = False
+    __slots__ = ("operation", "resting")
+
+    def __init__(self, operation: Operation) -> None:
+        super().__init__()
+        self.operation = operation
+        self.resting = False
+        """Whether it waits for a credential."""
 
 
 @dataclass(frozen=True, slots=True)
 class FollowRules:
-    """Both in seconds: from acceptance to giving up, and without progress until that is said."""
+    """In seconds: from acceptance to giving up, and without progress until that is said; how many polls at once."""
 
     deadline: float
     stalled_after: float
+    at_once: int = 64
 
 
 class Follower:
@@ -90,7 +96,8 @@ class Follower:
         self._tasks = tasks
         self._observer = observer
         self._chance = chance
-        self.rules = rules
+        self._turns = Turns(name="poll", clock=clock, tasks=tasks, at_once=rules.at_once, do=self._have_turn)
+        self.go_by(rules)
         self._following: dict[str, Following] = {}
         self._stopped: list[Callable[[str], None]] = []
         self._quiet_until: dict[str, float] = {}
@@ -106,19 +113,29 @@ class Follower:
         """Read monitors' answers by these dialects from now on."""
         self._dialects = {dialect.name: dialect for dialect in dialects}
 
+    def go_by(self, rules: FollowRules) -> None:
+        """Follow by these from now on."""
+        self.rules = rules
+        self._turns.at_once = rules.at_once
+
     def when_stopped(self, stopped: Callable[[str], None]) -> None:
         """`stopped` is called with the id of each operation that is not followed here any more."""
         self._stopped.append(stopped)
 
     def follow(self, operation: Operation) -> None:
         """Start following, unless somebody here does already."""
-        current = self._following.get(operation.id)
-        if current is not None:
-            if current.epoch >= operation.epoch and not current.resting:
-                return
-            current.task.cancel()  # it rests, or was taken over from here and came back
-        task = self._tasks.start(f"follow {operation.id}", self._drive(operation))
-        self._following[operation.id] = Following(operation.epoch, task)
+        following = self._following.get(operation.id)
+        if following is None:
+            following = self._following[operation.id] = Following(operation)
+        elif following.operation.epoch >= operation.epoch and not following.resting:
+            return
+        else:  # it rests, or was taken over from here and came back
+            following.operation = operation
+            following.resting = False
+            if not following.number:
+                return  # it is having its turn, whose end will notice
+        self._turns.put(following, self._when(following))
+        self._turns.see_to_it()
 
     async def lend(self, operation: Operation, caller: Caller) -> None:
         """This caller's credential may be used to ask the operation's monitor: the upstream accepts it for it.
@@ -144,37 +161,82 @@ class Follower:
             except StoreDown:
                 return  # the caller will come back
 
-    async def _drive(self, operation: Operation) -> None:
+    # --- turns -------------------------------------------------------------------------------------------
+
+    def _when(self, following: Following) -> float:
+        """When there is something to do next (wall time)."""
+        operation, now = following.operation, self._clock.now()
         try:
-            while True:
-                step = lifecycle.next_step(operation, self._clock.now(), deadline=self.rules.deadline)
-                try:
-                    match step:
-                        case lifecycle.Poll():
-                            operation = await self._poll(operation, step)
-                        case lifecycle.GiveUp():
-                            operation = await self._records.apply(operation, events.Expired())
-                        case lifecycle.Rest() | lifecycle.Submit():
-                            return
-                        case _:
-                            assert_never(step)
-                except StoreDown as error:
-                    self._observer.event("store_down", reason=str(error))
-                    await self._clock.sleep(PATIENCE)  # what could not be stored is asked for again
-                except Conflict:
-                    current = await self._still_ours(operation)
-                    if current is None:
-                        return  # somebody else drives this operation now
-                    operation = current
-                except Exception as error:  # noqa: BLE001 - a bug must not leave an operation without anybody
-                    self._observer.crashed(f"follow {operation.id}", error)
-                    await self._clock.sleep(AFTER_A_BUG)
-        finally:
-            following = self._following.get(operation.id)
-            if following is not None and following.task is asyncio.current_task():
-                del self._following[operation.id]
-                for stopped in self._stopped:
-                    stopped(operation.id)
+            step = lifecycle.next_step(operation, now, deadline=self.rules.deadline)
+            if not isinstance(step, lifecycle.Poll):
+                return now
+            if self._lacks_credential(operation):
+                following.resting = True
+                return now + LOOK_AGAIN
+            return self._due(operation, step)
+        except Exception as error:  # noqa: BLE001 - see `_have_turn`
+            self._observer.crashed(f"follow {operation.id}", error)
+            return now + AFTER_A_BUG
+
+    def _due(self, operation: Operation, step: lifecycle.Poll) -> float:
+        """When the monitor may be asked; at the deadline there is something else to do."""
+        if not self._quiet_until:
+            return step.not_before
+        quiet = self._quiet_until.get(_host(step.monitor), 0.0)
+        return min(max(step.not_before, quiet), (operation.accepted_at or 0.0) + self.rules.deadline)
+
+    def _lacks_credential(self, operation: Operation) -> bool:
+        return operation.last_trouble == Ailment.NO_CREDENTIAL and not self._asking.may_ask(operation)
+
+    async def _have_turn(self, following: Following) -> None:
+        """Do what is to be done next, and settle when the turn after this one is."""
+        operation = following.operation
+        pause = 0.0
+        try:
+            moved = await self._drive(following, operation)
+        except StoreDown as error:
+            self._observer.event("store_down", reason=str(error))
+            moved, pause = operation, PATIENCE  # what could not be stored is asked for again
+        except Conflict:
+            moved = await self._still_ours(operation)
+        except Exception as error:  # noqa: BLE001 - a bug must not leave an operation without anybody
+            self._observer.crashed(f"follow {operation.id}", error)
+            moved, pause = operation, AFTER_A_BUG
+        if following.operation is operation:  # else it came back meanwhile
+            if moved is None:
+                self._let_go(operation.id)
+                return
+            following.operation = moved
+        due = self._when(following)
+        self._turns.put(following, max(due, self._clock.now() + pause) if pause else due)
+
+    def _let_go(self, operation_id: str) -> None:
+        del self._following[operation_id]
+        for stopped in self._stopped:
+            stopped(operation_id)
+
+    # --- one step ----------------------------------------------------------------------------------------
+
+    async def _drive(self, following: Following, operation: Operation) -> Operation | None:
+        """The record after the next step; None where it is over, or somebody else drives it now."""
+        if following.resting:
+            following.resting = False
+            current = await self._records.store.get(operation.id)
+            if current is None or current.epoch != operation.epoch:
+                raise Conflict
+            return current
+        now = self._clock.now()
+        step = lifecycle.next_step(operation, now, deadline=self.rules.deadline)
+        match step:
+            case lifecycle.Poll():
+                due = self._due(operation, step)
+                early = now < due or self._lacks_credential(operation)
+                return operation if early else await self._poll(operation, step, due)
+            case lifecycle.GiveUp():
+                return await self._records.apply(operation, events.Expired())
+            case lifecycle.Rest() | lifecycle.Submit():
+                return None
+        assert_never(step)
 
     async def _still_ours(self, operation: Operation) -> Operation | None:
         """The record as it is, if it was us who changed it: a write that seemed to fail may have been done."""
@@ -184,28 +246,17 @@ class Follower:
             return operation
         return current if current is not None and current.epoch == operation.epoch else None
 
-    async def _poll(self, operation: Operation, step: lifecycle.Poll) -> Operation:
-        """Wait until the monitor may be asked, ask it once, and store what it said."""
-        if operation.last_trouble == Ailment.NO_CREDENTIAL and not self._asking.may_ask(operation):
-            return await self._rest(operation)
-        host = step.monitor.split("/", 3)[2]
-        while True:
-            now = self._clock.now()
-            due = max(step.not_before, self._quiet_until.get(host, 0.0))
-            deadline = (operation.accepted_at or now) + self.rules.deadline
-            if now >= deadline:
-                return operation
-            if now >= due:
-                break
-            await self._clock.sleep(min(due, deadline) - now)
+    async def _poll(self, operation: Operation, step: lifecycle.Poll, due: float) -> Operation:
+        """Ask the monitor once, and store what it said."""
         dialect = self._dialects.get(operation.plan.dialect)
+        asked_at = self._clock.now()
         reading = await self._ask(operation, dialect, step.monitor)
-        asked_at, now = now, self._clock.now()
+        now = self._clock.now()
         word = reading.ailment if isinstance(reading, Trouble) else reading.progress
         self._observer.polled(Poll(operation, asked_at - due, now - asked_at, word))
         if isinstance(reading, Trouble):
             self._observer.poll_troubled(operation, reading)
-            self._slow_down(host, reading, now)
+            self._slow_down(_host(step.monitor), reading, now)
         event = lifecycle.hear(
             operation,
             reading,
@@ -220,17 +271,6 @@ class Follower:
         moved = await self._records.apply(operation, event)
         self._mention_stall(operation, moved, now)
         return moved
-
-    async def _rest(self, operation: Operation) -> Operation:
-        """Wait for a credential, and look now and then at the deadline and whether the operation is still ours."""
-        following = self._following[operation.id]
-        following.resting = True
-        await self._clock.sleep(LOOK_AGAIN)
-        following.resting = False
-        current = await self._records.store.get(operation.id)
-        if current is None or current.epoch != operation.epoch:
-            raise Conflict
-        return current
 
     def _mention_stall(self, before: Operation, after: Operation, now: float) -> None:
         """Once for each stall: it ends nothing, but somebody may want to look."""
@@ -261,3 +301,7 @@ class Follower:
         for quiet, until in list(self._quiet_until.items()):
             if until <= now:
                 del self._quiet_until[quiet]
+
+
+def _host(url: str) -> str:
+    return url.split("/", 3)[2]

@@ -16,8 +16,8 @@ What this module must not do: know operations or routes; repair a request.
 """
 
 import re
-from dataclasses import dataclass
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from gateway.errors import (
     ExpectationFailed,
@@ -105,8 +105,7 @@ Fields = dict[bytes, bytes]
 """Header lines by lower-case name; what may not be repeated has been seen not to be before it is used."""
 
 
-@dataclass(frozen=True, slots=True)
-class RequestHead:
+class RequestHead(NamedTuple):
     """A request as the parser understood it, without its body."""
 
     method: str
@@ -119,18 +118,23 @@ class RequestHead:
 def check(head: RequestHead, *, header_limit: int = HEADER_LIMIT) -> Refusal | None:
     """Why this request is refused, or None. Never raises."""
     names = [name.lower() for name, _ in head.headers]
-    fields = dict(zip(names, [value.strip(b" \t") for _, value in head.headers], strict=True))
+    fields = {name.lower(): value.strip(b" \t") for name, value in head.headers}
     return (
         _start_line(head)
         or _size(head.headers, header_limit)
         or _http10(head, fields)
         or _lines(head.headers)
-        or _repeats(names)
+        or (_repeats(names) if len(fields) < len(names) else None)
         or _host(head, fields)
         or _target(head, fields)
         or _framing(fields)
-        or _expect(fields)
+        or (_expect(fields) if b"expect" in fields else None)
     )
+
+
+def check_target(head: RequestHead) -> Refusal | None:
+    """As `check`, for header lines that it let through before: only what is new in the start line is looked at."""
+    return _start_line(head) or _target(head, {})
 
 
 def origin_form(target: str) -> str:
@@ -168,7 +172,8 @@ def _start_line(head: RequestHead) -> Refusal | None:
 
 
 def _size(headers: Headers, limit: int) -> Refusal | None:
-    size = sum(len(name) + len(value) + 4 for name, value in headers)  # colon, space and the end of the line
+    size = sum([len(name) + len(value) for name, value in headers])
+    size += 4 * len(headers)  # colon, space and the end of the line
     return HeadersTooLarge("header_size") if size > limit else None
 
 
@@ -203,7 +208,7 @@ def _is_utf8(value: bytes) -> bool:
 
 
 def _repeats(names: list[bytes]) -> Refusal | None:
-    if len(set(names)) < len(names) and any(names.count(name) > 1 for name in _SINGLE):
+    if any(names.count(name) > 1 for name in _SINGLE):
         return MalformedRequest("field_repeated")
     return None
 
@@ -212,17 +217,21 @@ def _host(head: RequestHead, fields: Fields) -> Refusal | None:
     host = fields.get(b"host")
     if host is None:  # RFC 9112 section 3.2
         return MalformedRequest("host_missing") if head.version == (1, 1) else None
+    return None if _is_host(host) else MalformedRequest("host_syntax")
+
+
+@lru_cache(maxsize=64)
+def _is_host(host: bytes) -> bool:
     match = _HOST.fullmatch(host)
-    if match is None or int(match[1] or 0) > 65_535:
-        return MalformedRequest("host_syntax")
-    return None
+    return match is not None and int(match[1] or 0) <= 65_535
 
 
 def _target(head: RequestHead, fields: Fields) -> Refusal | None:
     target = head.target
-    if len(target) > TARGET_LIMIT or len(target.encode("utf-8", "replace")) > TARGET_LIMIT:
+    usual = target.isascii()
+    if len(target) > TARGET_LIMIT or (not usual and len(target.encode("utf-8", "replace")) > TARGET_LIMIT):
         return TargetTooLong("target_length")
-    if _TARGET_CONTROL.search(target):
+    if not (usual and target.isprintable() and " " not in target) and _TARGET_CONTROL.search(target):
         return MalformedRequest("target_control")
     if not target.startswith("/"):
         match = _ABSOLUTE.fullmatch(target)
@@ -231,7 +240,10 @@ def _target(head: RequestHead, fields: Fields) -> Refusal | None:
         if not _same_authority(match[1].lower(), match[2].lower(), fields.get(b"host", b"")):
             return MalformedRequest("target_authority")
         target = origin_form(target)
-    bad = _BAD_PATH.search(target.partition("?")[0])
+    path = target.partition("?")[0]
+    if not ("%" in path or "/." in path or "#" in path or "\\" in path):
+        return None  # each of them begins with one of these
+    bad = _BAD_PATH.search(path)
     return MalformedRequest(bad.lastgroup or "") if bad else None
 
 

@@ -71,8 +71,10 @@ class Lanes:
 
     def _lane(self, operation: Operation) -> Lane | None:
         """Where the operation belongs; None where nothing is counted."""
+        if self._width is None:
+            return None
         name = drive_of(operation.plan, operation.principal)
-        if self._width is None or name is None:
+        if name is None:
             return None
         self._of[operation.id] = name
         return self._lanes.setdefault(name, Lane())

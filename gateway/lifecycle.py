@@ -12,7 +12,8 @@ What this module must not do: talk to anybody, know a dialect, decide whether tw
 """
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from operator import attrgetter
 from typing import TypeVar, assert_never
 
 from gateway import pacing
@@ -179,6 +180,8 @@ def advance(operation: Operation, event: Event, now: float, *, polling: pacing.P
         state = TRANSITIONS[operation.state, type(event)]
     except KeyError:
         raise IllegalTransition(operation.state, event) from None
+    if isinstance(event, Progressed):  # by far the most frequent: in one go
+        return _progressed(operation, event, now, polling)
     moved = replace(operation, state=state, revision=operation.revision + 1)
     match event:
         case Sending():
@@ -216,8 +219,6 @@ def advance(operation: Operation, event: Event, now: float, *, polling: pacing.P
             return replace(
                 moved, ended_at=now, request_ids=event.request_ids, monitor=None, next_poll_at=None
             )
-        case Progressed():
-            return _progressed(moved, event, now, polling)
         case Troubled():
             return _troubled(moved, event, now, polling)
         case Completed():
@@ -306,8 +307,14 @@ def _progressed(operation: Operation, event: Progressed, now: float, polling: pa
     monitor = operation.monitor
     if report.moved is not None:
         monitor = address.moved(_given(monitor), report.moved)
-    return replace(
-        _polled(operation, now),
+    return _copy(
+        operation,
+        revision=operation.revision + 1,
+        last_heard_at=now,
+        polls=operation.polls + 1,
+        troubles=0,
+        last_trouble=None,
+        missing_since=None,
         monitor=monitor,
         last_status=report.status,
         percent=report.percent if report.percent is not None else operation.percent,
@@ -315,6 +322,21 @@ def _progressed(operation: Operation, event: Progressed, now: float, polling: pa
         advanced_at=now if changed else operation.advanced_at,
         next_poll_at=now + delay,
     )
+
+
+_FIELDS = [field.name for field in fields(Operation)]
+_values = attrgetter(*_FIELDS)
+_setters = {name: getattr(Operation, name).__set__ for name in _FIELDS}
+
+
+def _copy(operation: Operation, **changes: object) -> Operation:
+    """`dataclasses.replace` at a third of its price, for the arrow that thousands of polls a second take."""
+    new = object.__new__(Operation)
+    for setter, value in zip(_setters.values(), _values(operation), strict=True):
+        setter(new, value)
+    for name, value in changes.items():
+        _setters[name](new, value)
+    return new
 
 
 def _troubled(operation: Operation, event: Troubled, now: float, polling: pacing.Polling) -> Operation:

@@ -23,8 +23,6 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-ADMIN = "http://127.0.0.1:9901"
-
 PATIENCE = 5.0
 """Seconds that an answer may take."""
 
@@ -58,7 +56,7 @@ class Listing:
         """`admin` is the URL of the admin listener. Raises `Refused` where that is none."""
         parts = urlsplit(admin if "://" in admin else f"http://{admin}")
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise Refused(f"--admin must be a URL such as {ADMIN}")
+            raise Refused("--admin must be a URL such as http://127.0.0.1:9901")
         self._base = parts._replace(path=parts.path.rstrip("/"), query="", fragment="").geturl()
         self._url = f"{self._base}/operations" + (f"?{urlencode(query)}" if query else "")
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -89,7 +89,9 @@ def take_over(gateway: Gateway, config: Config) -> tuple[str, ...]:
         lost_after=polling.lost_after,
     )
     gateway.follower.speak(remembered(config.dialects, config.upstream.base_url))
-    gateway.follower.rules = FollowRules(config.operations.deadline, polling.stalled_after)
+    gateway.follower.go_by(
+        FollowRules(config.operations.deadline, polling.stalled_after, limits.concurrent_polls)
+    )
     gateway.submission.rules = replace(
         gateway.submission.rules,
         allowed_hosts=monitor.allowed_hosts,

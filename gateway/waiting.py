@@ -17,15 +17,17 @@ What it must not do: talk HTTP.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from cachetools import TTLCache
 
 from gateway import crashpoints, events, lifecycle, sameness
 from gateway.auth import Caller
+from gateway.bounds import Bounds, ring
 from gateway.clock import Clock
 from gateway.model import ACTIVE, FINISHED, Operation, State
 from gateway.records import Records
@@ -69,7 +71,7 @@ class Delivery:
 class Settling:
     """The answers of one operation whose arrival is not known or not on record yet."""
 
-    writing: set[asyncio.Future[None]] = field(default_factory=set)
+    writing: set[asyncio.Future[bool]] = field(default_factory=set)
     """Being written, or not acknowledged yet."""
     noting: set[asyncio.Task[None]] = field(default_factory=set)
     """Arrived, and being put on record."""
@@ -93,10 +95,11 @@ class Waiting:
         self._records = records
         self._clock = clock
         self.replay = replay
-        self._waiters: dict[str, set[asyncio.Future[None]]] = {}
+        self._waiters: dict[str, set[asyncio.Future[bool]]] = {}
+        self._bounds = Bounds()
         self._settling: dict[str, Settling] = {}
         self._accepted: TTLCache[tuple[str, str], bool] = TTLCache(size, ACCEPTANCE, timer=clock.monotonic)
-        self._attending: set[asyncio.Future[None]] = set()
+        self._attending: set[asyncio.Future[bool]] = set()
         self._draining = False
         self._driven = driven
         self._catching_up = False
@@ -142,8 +145,11 @@ class Waiting:
         moment = existing.fetched_at if existing.fetched_at is not None else existing.ended_at
         if moment is None or abs(self._clock.now() - moment) > RECENT:
             return False
-        with self._listening(existing.id) as news:
-            await woken(news, SETTLING)
+        news = self._listen(existing.id)
+        try:
+            await rung(news, SETTLING)
+        finally:
+            self._listened(existing.id, news)
         return True
 
     # --- waiting -----------------------------------------------------------------------------------------
@@ -154,25 +160,32 @@ class Waiting:
         An operation that was turned down comes back as `rejected`.
         """
         while True:
-            with self._listening(operation.id) as news:
+            news = self._listen(operation.id)
+            try:
                 current = await self._look(operation)
                 left = until - self._clock.monotonic()
                 if current.state not in ACTIVE or left <= 0 or self._draining:
                     return current
-                if not await woken(news, left):
+                operation = current  # no other version of it is kept while we wait
+                self._bounds.add(news, left)
+                if not await news:
                     return await self._look(operation)
+            finally:
+                self._bounds.end()
+                self._listened(operation.id, news)
 
-    @contextmanager
-    def _listening(self, operation_id: str) -> Iterator["asyncio.Future[None]"]:
+    def _listen(self, operation_id: str) -> "asyncio.Future[bool]":
         """What is done when there may be something new about an operation; listen before you look."""
-        news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        waiters = self._waiters.setdefault(operation_id, set())
-        waiters.add(news)
-        try:
-            yield news
-        finally:
+        news: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiters.setdefault(operation_id, set()).add(news)
+        return news
+
+    def _listened(self, operation_id: str, news: "asyncio.Future[bool]") -> None:
+        """Nobody waits for that any more."""
+        waiters = self._waiters.get(operation_id)
+        if waiters is not None:
             waiters.discard(news)
-            if not waiters and self._waiters.get(operation_id) is waiters:
+            if not waiters:
                 del self._waiters[operation_id]
 
     async def _look(self, operation: Operation) -> Operation:
@@ -186,13 +199,13 @@ class Waiting:
         """Return when `task` has ended, when `until` (monotonic seconds) comes, or when waits are drained; the
         task is left alone.
         """
-        over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        over: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._attending.add(over)
         task.add_done_callback(lambda _: self._wake({over}))
         try:
             left = until - self._clock.monotonic()
             if not self._draining and not task.done() and left > 0:
-                await woken(over, left)
+                await rung(over, left)
         finally:
             self._attending.discard(over)
 
@@ -223,10 +236,9 @@ class Waiting:
             self._catching_up = False
 
     @staticmethod
-    def _wake(futures: set["asyncio.Future[None]"]) -> None:
+    def _wake(futures: set["asyncio.Future[bool]"]) -> None:
         for future in futures:
-            if not future.done():
-                future.set_result(None)
+            ring(future, news=True)
 
     def waiting_for(self, operation_id: str) -> int:
         """How many callers are held for this operation."""
@@ -247,7 +259,7 @@ class Waiting:
     ) -> AsyncIterator[Delivery]:
         """Around the writing of an answer: if the body of the `with` learns that it arrived, `event` is recorded."""
         delivery = Delivery()
-        settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        settled: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         settling = self._settling.setdefault(operation.id, Settling())
         settling.writing.add(settled)
         noting: asyncio.Task[None] | None = None
@@ -259,7 +271,7 @@ class Waiting:
                     f"note delivery {operation.id}", self._note(operation.id, settling, event)
                 )
                 settling.noting.add(noting)
-            settled.set_result(None)
+            settled.set_result(True)
             settling.writing.discard(settled)
             self._forget_settled(operation.id, settling)
         if noting is not None:
@@ -302,9 +314,10 @@ class Waiting:
         self._accepted[caller.credential, operation.id] = True
 
 
-async def woken(future: "asyncio.Future[None]", seconds: float) -> bool:
-    """Wait for `future`, for so many seconds at most; whether it is done."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await future
-    return future.done() and not future.cancelled()
+async def rung(future: "asyncio.Future[bool]", seconds: float) -> None:
+    """Wait for `future`, for so many seconds at most."""
+    timer = asyncio.get_running_loop().call_later(seconds, partial(ring, future, news=False))
+    try:
+        await future
+    finally:
+        timer.cancel()

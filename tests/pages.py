@@ -10,7 +10,9 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import pages_reference
 import test_layers
+from clients.programs import shown
 from fakes.records import running
 
 from gateway import errors, lifecycle
@@ -28,7 +30,10 @@ from gateway.telemetry.logs import EVENTS
 from gateway.telemetry.metrics import PREFIX, READINGS, Counted
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("docs/architecture.md", "docs/behaviour.md", "docs/dialects.md", "docs/metrics.md")
+PAGES = tuple(
+    f"docs/{name}.md"
+    for name in ("admin-api", "architecture", "behaviour", "cli", "clients", "dialects", "metrics", "pacing")
+)
 FIX = "run .venv/bin/python tests/pages.py"
 
 MARKED = re.compile(r"<!-- made: (?P<name>[\w-]+) -->\n(?P<text>.*?)<!-- end: (?P=name) -->", re.DOTALL)
@@ -139,12 +144,6 @@ def status_words() -> str:
             by_word.setdefault(STATUS_WORDS[state], []).append(f"`{state}`")
     rows = [f"| `{word}` | {', '.join(of)} |" for word, of in by_word.items()]
     return table(["| `status` | `state` in the list of operations |", "|---|---|", *rows])
-
-
-def log_events() -> str:
-    """Every event that is logged."""
-    rows = [f"| `{name}` | {meaning} |" for name, meaning in EVENTS.items()]
-    return table(["| `event` | |", "|---|---|", *rows])
 
 
 DRIVE = (
@@ -264,10 +263,14 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "error-codes": error_codes,
     "failures": failures,
     "status-words": status_words,
-    "log-events": log_events,
+    "log-events": pages_reference.log_events,
+    "cli": pages_reference.command_line,
+    "admin-api": pages_reference.admin_api,
+    "pace": pages_reference.pace,
     "call-notes": call_notes,
     "metrics": metrics,
     "readings": readings,
+    **{f"snippet-{name}": lambda text=text: text for name, text in shown().items()},  # type: ignore[misc] # bound now
 }
 
 

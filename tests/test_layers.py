@@ -42,6 +42,8 @@ FLOORS: dict[str, int] = {
     "records": 3,
     "submission": 3,
     "takeover": 3,
+    "turns": 3,
+    "bounds": 3,
     # 4: patience
     "waiting": 4,
     # 5: HTTP
@@ -50,6 +52,10 @@ FLOORS: dict[str, int] = {
     # 6: entry
     "app": 6,
     "cli": 6,
+    "epilogs": 6,
+    "process": 6,
+    "running": 6,
+    "versions": 6,
     "demo": 6,
     "explain": 6,
     "listing": 6,

@@ -54,6 +54,8 @@ class Series:
 
     def __init__(self) -> None:
         self._slots: deque[Slot] = deque(maxlen=SLOTS)
+        self._newest = Slot(-1)
+        self._ends_at = float("-inf")
 
     def count(self, what: str, now: float) -> None:
         self._slot(now).counts[what] += 1
@@ -79,10 +81,12 @@ class Series:
         return {"mean": means, "max": greatest}
 
     def _slot(self, now: float) -> Slot:
-        number = int(now // STEP)
-        if not self._slots or self._slots[-1].number != number:
-            self._slots.append(Slot(number))
-        return self._slots[-1]
+        if now >= self._ends_at:
+            number = int(now // STEP)
+            self._newest = Slot(number)
+            self._slots.append(self._newest)
+            self._ends_at = (number + 1) * STEP
+        return self._newest
 
     def _all(self, now: float) -> list[Slot | None]:
         kept = {slot.number: slot for slot in self._slots}

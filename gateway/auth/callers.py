@@ -49,6 +49,16 @@ class KnownCallers:
             parts += [b"key", key]
         return _digest(parts) if parts else LOCAL
 
+    def lets_in(self, transport: asyncio.BaseTransport | None, call_headers: Headers) -> bool:
+        """Whether `name` has a name for whoever calls."""
+        if not self._keys:
+            return True
+        try:
+            self.name(transport, call_headers)
+        except KeyNeeded:
+            return False
+        return True
+
     def lacks_key(self, call_headers: Headers) -> bool:
         """Whether a key is asked for, and none came: not even a wrong one."""
         return bool(self._keys) and not headers.has(call_headers, headers.GATEWAY_KEY)

@@ -9,6 +9,7 @@
     rules       what two keys must agree on
     load        all of it, in order
     effective   the configuration in force, as a file
+    schema      the JSON Schema of the file, made from the shape
     reference   the reference page and the sample file, made from the shape
 
 Nothing here keeps time, logs, or opens a connection.

@@ -24,6 +24,8 @@ _CUSTOM: Where = ("dialects", "custom")
 
 def clashes(section: Dialects, taken: Taken) -> Iterator[tuple[Where, str, str]]:
     """Where a declared dialect clashes with one before it, how, and the fix."""
+    if not section.custom:
+        return  # and the presets need not be read
     names = {**dict.fromkeys(taken, "a dialect that comes with the gateway"), **_names_of_presets()}
     for number, one in enumerate(section.custom):
         where = (*_CUSTOM, number)

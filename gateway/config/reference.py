@@ -1,6 +1,6 @@
-"""The reference page and the commented sample file, made from the shape.
+"""The reference page and the commented sample file, made from the shape; the schema comes from `schema`.
 
-`python -m gateway.config.reference` writes both, in the root of the repository; a test fails while they differ.
+`python -m gateway.config.reference` writes all three, in the root of the repository; a test fails while they differ.
 
 Rules: says nothing about a key that the shape does not say; the sample holds every key with its default.
 """
@@ -13,12 +13,14 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from gateway.config import schema
 from gateway.config.declaration import Declarations
 from gateway.config.kinds import Kind, Listed, Word
 from gateway.config.shape import Config
 
 PAGE = Path("docs/configuration.md")
 SAMPLE = Path("config/gateway.yaml")
+SCHEMA = Path("config/gateway.schema.json")
 
 _INTRODUCTION = """\
 <!-- Made by `python -m gateway.config.reference` from gateway/config/shape.py: change that, not this. -->
@@ -41,9 +43,26 @@ Some keys must agree: `polling.min_interval` is at most `polling.max_interval`; 
 `operations.reconnect` other than `off`; `listen` and `admin` need two ports, unless on two addresses; a certificate in
 `listen.tls` needs its key; each `auth.mode` needs what it proves itself with, and where the gateway acts as itself
 beyond loopback, it needs to know its callers ([who may call](callers.md)).
+
+`lro-gateway check-config FILE` tells all of that, and whether the file can be used where it stands.
+
+## In an editor
+
+`config/gateway.schema.json` is a JSON Schema of the file (draft 7): with it an editor offers keys and words, shows what
+is said of them below, and marks what does not fit. Editors that speak to yaml-language-server read it where the first
+line of the file names it, as that of `config/gateway.yaml` does:
+
+```yaml
+# yaml-language-server: $schema=gateway.schema.json
+```
+
+`lro-gateway config-schema > gateway.schema.json` writes the one of the version that is installed. What the gateway
+accepts, the schema accepts. It does not see everything that `check-config` sees: which keys must agree, the ranges of
+durations and sizes that are written with a unit, and what references and paths lead to.
 """
 
 _SAMPLE_HEAD = """\
+# yaml-language-server: $schema=gateway.schema.json
 # Every key with its default; all are optional, and an empty file means the same as this one.
 # Details: docs/configuration.md. Made by `python -m gateway.config.reference`.
 """
@@ -78,7 +97,7 @@ def sample() -> str:
 
 
 def main() -> None:
-    for path, text in ((PAGE, page()), (SAMPLE, sample())):
+    for path, text in ((PAGE, page()), (SAMPLE, sample()), (SCHEMA, schema.text())):
         path.write_text(text, encoding="utf-8")
         sys.stdout.write(f"{path}\n")
 

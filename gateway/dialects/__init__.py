@@ -104,4 +104,8 @@ def _presets(names: Sequence[str], origin: str) -> list[Declared]:
 
 def find(dialects: Sequence[Dialect], call: Call) -> Dialect | None:
     """Return the first dialect that may know this call, by method, raw path and headers alone."""
-    return next((dialect for dialect in dialects if dialect.needs_body(call)), None)
+    method = call.method
+    for dialect in dialects:
+        if method in dialect.methods and dialect.needs_body(call):
+            return dialect
+    return None

@@ -76,6 +76,10 @@ class Declared:
         return self.declaration.monitor.min_interval
 
     @cached_property
+    def methods(self) -> frozenset[str]:
+        return frozenset(self.declaration.match.methods)
+
+    @cached_property
     def repeats(self) -> frozenset[bytes]:
         return frozenset(name.encode() for name in self.declaration.monitor.repeat_headers)
 

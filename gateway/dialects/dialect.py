@@ -40,6 +40,10 @@ class Dialect(Protocol):
         """Seconds between two polls at least; 0 where the workload documents none."""
 
     @property
+    def methods(self) -> frozenset[str]:
+        """The methods of the calls that may start an operation; no other call is asked about."""
+
+    @property
     def repeats(self) -> frozenset[bytes]:
         """Headers of the call (in lower case) that go along on the polls of a monitor that the upstream hosts."""
 

@@ -28,6 +28,10 @@ class _Ambiguous(ValueError):
     """A key stands twice in one object."""
 
 
+class _Foreign(Exception):
+    """A word that JavaScript writes and JSON forbids."""
+
+
 def read_answer(body: bytes) -> Document | None:
     """Read the JSON object that a monitor sent; None where it is no JSON object.
 
@@ -35,14 +39,15 @@ def read_answer(body: bytes) -> Document | None:
     words NaN and Infinity, which JavaScript writes and JSON forbids.
     """
     text = body.decode("utf-8-sig", "replace")
-    foreign: list[str] = []
     try:
-        value = json.loads(text, parse_int=_int, parse_float=_float, parse_constant=foreign.append)
-        if not isinstance(value, dict):
-            return None
-        return Document(value, json.dumps(value) if foreign else text)
+        try:
+            value = _JSON.decode(text)
+        except _Foreign:
+            value = _MORE_THAN_JSON.decode(text)
+            text = json.dumps(value)
     except (ValueError, RecursionError):
         return None
+    return Document(value, text) if isinstance(value, dict) else None
 
 
 def read_body(body: bytes) -> Mapping[str, object] | None:
@@ -72,7 +77,10 @@ def object_of(value: object) -> Mapping[str, object]:
 
 def plain(word: str, longest: int = 128) -> str:
     """Return a foreign word so that it can be logged, stored and encoded: printable ASCII, bounded."""
-    return "".join(char if " " <= char <= "~" else "?" for char in word[:longest])
+    word = word[:longest]
+    if word.isascii() and word.isprintable():
+        return word
+    return "".join(char if " " <= char <= "~" else "?" for char in word)
 
 
 def _int(digits: str) -> int | None:
@@ -84,6 +92,10 @@ def _float(digits: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
+def _foreign(word: str) -> None:
+    raise _Foreign(word)
+
+
 def _refuse(word: str) -> None:
     raise _Ambiguous(word)
 
@@ -93,3 +105,8 @@ def _unambiguous(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(members) != len(pairs):
         raise _Ambiguous
     return members
+
+
+_JSON = json.JSONDecoder(parse_int=_int, parse_float=_float, parse_constant=_foreign)
+"""Made once: there is a monitor's answer for each poll."""
+_MORE_THAN_JSON = json.JSONDecoder(parse_int=_int, parse_float=_float, parse_constant=lambda _: None)

@@ -53,6 +53,7 @@ class Drive:
 
     name: Final = "drive"
     floor: Final = 0.0
+    methods: Final = frozenset({"POST", "PATCH"})
     repeats: Final[frozenset[bytes]] = frozenset()
     peeks: Final[frozenset[int]] = frozenset()
 

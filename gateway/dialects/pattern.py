@@ -21,10 +21,7 @@ _BETWEEN = "\n"
 
 def match(pattern: str, path: Sequence[str]) -> Mapping[str, str] | None:
     """Return what the names of a pattern stand for in canonical steps (version left out); None if it does not fit."""
-    expression, ends = _compiled(pattern)
-    if ends and (not path or path[-1] not in ends):
-        return None  # most calls are none of ours, and this is the quickest way to see it
-    found = expression.fullmatch(_BETWEEN.join(path))
+    found = _compiled(pattern).fullmatch(_BETWEEN.join(path))
     if found is None:
         return None
     return {name: steps.replace(_BETWEEN, "/") for name, steps in found.groupdict().items()}
@@ -41,11 +38,14 @@ def words(pattern: str) -> frozenset[str]:
     return frozenset(word for step in steps for word in step.split("|"))
 
 
+def ending(pattern: str) -> frozenset[str]:
+    """Return the words that a path which fits ends in; none where it may end in anything."""
+    return words(pattern.rpartition("/")[2])
+
+
 @cache
-def _compiled(pattern: str) -> tuple[re.Pattern[str], frozenset[str]]:
-    """The pattern as an expression, and the words it may end in; none where it ends in a name."""
-    expression = re.compile(_BETWEEN.join(_step(step) for step in pattern.split("/")))
-    return expression, words(pattern.rpartition("/")[2])
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(_BETWEEN.join(_step(step) for step in pattern.split("/")))
 
 
 def _step(step: str) -> str:

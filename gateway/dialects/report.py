@@ -16,6 +16,7 @@ followed: it may want another service's token (O365/python-o365#872) or hold no 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from gateway import headers
 from gateway.dialects import retry_after
 from gateway.dialects.document import Document, object_of, plain, read_answer, text_of
 from gateway.dialects.problem import problem_of
@@ -55,11 +56,13 @@ def read_report(
     """Read one answer. `now` is in seconds since 1970, and matters to a Retry-After that is a date."""
     wait = _retry_after(reply, now)
     document = None if reply.oversized else read_answer(reply.body)
-    location = header(reply, b"location")
     if document is not None:
-        progress = _progress(document, reply.status, is_result, vocabulary)
+        progress, word = _progress(document, reply.status, is_result, vocabulary)
+        if progress is Progress.RUNNING:
+            return Report(progress, plain(word), percent_of(document.members), retry_after=wait)
         if progress is not None:
-            return _report(progress, document, location, wait, find)
+            return _report(progress, document, header(reply, b"location"), wait, find)
+    location = header(reply, b"location")
     if _ended_by_redirect(reply.status, location, find):
         return _report(Progress.SUCCEEDED, document or Document({}, ""), location, wait, find)
     if reply.status == 202 and not reply.oversized and document is None:
@@ -69,28 +72,30 @@ def read_report(
 
 def header(reply: Reply, name: bytes) -> str | None:
     """Return the value of the first header of that name (lower case), as text with white space trimmed."""
-    return next(
-        (value.decode("latin-1").strip() for key, value in reply.headers if key.lower() == name), None
-    )
+    value = headers.get(reply.headers, name)
+    return None if value is None else value.decode("latin-1").strip()
 
 
 def _progress(
     document: Document, status: int, is_result: Callable[[Mapping[str, object]], bool], vocabulary: Vocabulary
-) -> Progress | None:
-    """Return what the document says; None where the HTTP status has to."""
+) -> tuple[Progress | None, str]:
+    """Return what the document says, None where the HTTP status has to; and its word for it."""
     word = word_of(document.members)
     if word is not None:
         progress = vocabulary.meaning(word)
         if progress is None and status < 400:
-            return Progress.RUNNING
+            return Progress.RUNNING, word
         if progress is Progress.RUNNING and status == 429:
-            return None  # this poll was one too many: that must reach pacing, and the work's end it is not
-        return progress
+            return (
+                None,
+                word,
+            )  # this poll was one too many: that must reach pacing, and the work's end it is not
+        return progress, word
     if not 200 <= status < 300:
-        return None
+        return None, ""
     if is_result(document.members):
-        return Progress.SUCCEEDED
-    return None if document.members.get("error") else Progress.RUNNING
+        return Progress.SUCCEEDED, ""
+    return (None if document.members.get("error") else Progress.RUNNING), ""
 
 
 def _ended_by_redirect(status: int, location: str | None, find: Find) -> bool:
@@ -108,14 +113,11 @@ def _report(
 ) -> Report:
     members = document.members
     word = word_of(members) or ""
-    percent = percent_of(members)
-    if progress is Progress.RUNNING:
-        return Report(progress, plain(word), percent, retry_after=wait)
     found = find(members, location)
     return Report(
         progress,
         plain(word),
-        percent,
+        percent_of(members),
         resource=found.resource if progress is Progress.SUCCEEDED else None,
         resource_id=found.resource_id,
         problem=problem_of(members, word) if progress is Progress.FAILED else None,
@@ -146,5 +148,5 @@ def _ailment(reply: Reply, code: str, *, waits: bool) -> Ailment:
 
 
 def _retry_after(reply: Reply, now: float) -> float | None:
-    value = next((value for key, value in reply.headers if key.lower() == b"retry-after"), None)
+    value = headers.get(reply.headers, b"retry-after")
     return None if value is None else retry_after.parse(value, now)

@@ -79,8 +79,11 @@ def percent_of(members: Mapping[str, object]) -> float | None:
 
     onenoteOperation and dataPolicyOperation send it as a string.
     """
-    percents = (percent_in(members.get(field)) for field in _PERCENT_FIELDS)
-    return next((percent for percent in percents if percent is not None), None)
+    for field in _PERCENT_FIELDS:
+        percent = percent_in(members[field]) if field in members else None
+        if percent is not None:
+            return percent
+    return None
 
 
 def percent_in(value: object) -> float | None:

@@ -18,13 +18,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import cache
+from functools import cache, cached_property
 from typing import Final
 
 from gateway.dialects.dialect import Capture
 from gateway.dialects.document import object_of, plain, read_body, text_of
 from gateway.dialects.monitor_url import MonitorRules, on_upstream
-from gateway.dialects.pattern import fill, match
+from gateway.dialects.pattern import ending, fill, match
 from gateway.dialects.receipt import monitors
 from gateway.dialects.report import Found, read_report
 from gateway.dialects.status import GRAPH, Vocabulary
@@ -128,7 +128,7 @@ class Start:
         return plan.source + rule.removeprefix(_SOURCE) if rule.startswith(_SOURCE) else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Workload:
     """The dialect of one workload."""
 
@@ -145,6 +145,16 @@ class Workload:
     """Statuses of a reply that starts an operation."""
     peeks: frozenset[int] = frozenset()
     """Graph names monitors in headers alone."""
+
+    @cached_property
+    def methods(self) -> frozenset[str]:
+        return frozenset(start.method for start in self.starts)
+
+    @cached_property
+    def _ends(self) -> frozenset[str] | None:
+        """The steps that a call's path may end in; None where one of them may end in anything."""
+        ends = [ending(start.path) for start in self.starts]
+        return frozenset().union(*ends) if all(ends) else None
 
     def needs_body(self, call: Call) -> Capture:
         found = self._start(call)
@@ -178,12 +188,14 @@ class Workload:
         return replace(reading, body="") if plan.inside and isinstance(reading, Report) else reading
 
     def _start(self, call: Call) -> tuple[Start, Plan] | None:
-        starts = [start for start in self.starts if start.method == call.method]
-        version, *path = steps(call.path) or ("",) if starts else ("",)
-        for start in starts:
-            parts = start.parts(version, path)
-            if parts is not None:
-                return start, start.plan(self.name, version, path, parts, call.query)
+        path = steps(call.path)
+        if not path or (self._ends is not None and path[-1] not in self._ends):
+            return None  # most calls are none of ours, and this is the quickest way to see it
+        for start in self.starts:
+            if start.method == call.method:
+                parts = start.parts(path[0], path[1:])
+                if parts is not None:
+                    return start, start.plan(self.name, path[0], path[1:], parts, call.query)
         return None
 
     def _by_kind(self, kind: str) -> Start | None:

@@ -99,7 +99,7 @@ class Batches:
         if early is not None:
             raise early
         visit.record.route = "batch"
-        async with self._hold.room(visit):
+        with self._hold.room(visit):
             return await self._held(visit, batch, found)
 
     async def _held(self, visit: Visit, batch: Requests, found: Sequence[Recognised]) -> Written:
@@ -113,7 +113,7 @@ class Batches:
                 work = partial(self._hold.planned, part, call, dialect, plan)
                 tasks.append(visit.parts.tasks.start(f"part of {visit.record.request_id}", part.serve(work)))
                 parts.append(part)
-            async with heartbeat(visit):
+            with heartbeat(visit):
                 for part in parts:
                     await part.sheet.ready.wait()
                 if carrier.others:

@@ -19,30 +19,18 @@ release of aiohttp changes them.
 """
 
 import asyncio
-import re
-from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 from aiohttp.http import RawRequestMessage
-from aiohttp.http_exceptions import BadHttpMethod, BadStatusLine, HttpProcessingError, LineTooLong
 from aiohttp.streams import StreamReader
-from aiohttp.web import BaseRequest, Server, StreamResponse
-from aiohttp.web_protocol import RequestHandler
+from aiohttp.web import BaseRequest, StreamResponse
 
-from gateway.errors import (
-    BodyTimeout,
-    GatewayError,
-    HeadersTooLarge,
-    MalformedRequest,
-    MethodUnknown,
-    Overloaded,
-    Refusal,
-    TargetTooLong,
-    VersionUnsupported,
-)
-from gateway.http.answers import Answer
+from gateway.errors import BodyTimeout, GatewayError, MalformedRequest, Overloaded
+from gateway.http.dozing import Dozing, lean
 from gateway.http.intake import Intake, Piece
-from gateway.http.responder import Written, is_acknowledged, phrase, reset
+from gateway.http.objection import objection, wire
+from gateway.http.responder import Written, is_acknowledged, reset
+from gateway.http.shortway import House, ShortWay
 
 LINGER = 2.0
 """Seconds that what a caller still sends is read and thrown away, so that it can read our answer."""
@@ -50,99 +38,16 @@ LINGER = 2.0
 MAX_LINGERING = 256
 """Dismissed connections that are read on at once; more are closed at once."""
 
-MAX_HEADER_LINES = 128
-
 TLS_BUFFER = 65_536
 """Bytes that may be unsent before an answer waits for its reader: as without TLS, which by default has half a MiB."""
 
-_UNKNOWN_METHOD = re.compile(r"""b['"][!#$%&'*+.^_`|~0-9A-Za-z-]+ [^ ]+ HTTP/""")
-"""In the parser's message, where it quotes a line that would be a request's but for its method."""
 
-
-class GatewayServer(Server):
-    """aiohttp's low-level server with connections of ours."""
-
-    def __init__(
-        self,
-        handler: Callable[[BaseRequest], Awaitable[StreamResponse]],
-        refuse: Callable[[GatewayError], Answer],
-        *,
-        max_connections: int,
-        header_read: float,
-        response_write: float,
-        keepalive_timeout: float,
-        turned_away: Callable[[str], None],
-        max_target: int,
-        max_header: int,
-    ) -> None:
-        """`refuse` makes the answer to what never became a request, `turned_away` is told why a connection that asked
-        for nothing was ended; times in seconds, sizes in bytes.
-        """
-        super().__init__(handler, handler_cancellation=True)
-        self.refuse = refuse
-        self.max_connections = max_connections
-        self.header_read = header_read
-        self.response_write = response_write
-        self.turned_away = turned_away
-        self.max_target = max_target
-        self.live: set[Connection] = set()
-        """Every connection that is open."""
-        self.lingering: set[Connection] = set()
-        """Those that have been dismissed and are read on."""
-        self.cutting = False
-        """Whether those that are still being served are cut off, because the grace is over."""
-        self.keepalive_timeout = keepalive_timeout
-        self.max_header = max_header
-        self._emptied: asyncio.Future[None] | None = None
-
-    def __call__(self) -> "Connection":
-        return Connection(
-            self,
-            loop=asyncio.get_running_loop(),
-            keepalive_timeout=self.keepalive_timeout,
-            max_line_size=self.max_target,
-            # The parser names the limit that was passed, and nothing else tells a target from a header line.
-            max_field_size=self.max_header + (self.max_header == self.max_target),
-            max_headers=MAX_HEADER_LINES,
-            auto_decompress=False,  # a body that was decompressed no longer has the length that was announced
-            access_log=None,
-            lingering_time=LINGER,
-        )
-
-    def left(self, connection: "Connection") -> None:
-        self.live.discard(connection)
-        self.lingering.discard(connection)
-        if not self.live and self._emptied is not None and not self._emptied.done():
-            self._emptied.set_result(None)
-
-    async def drain(self, grace: float) -> None:
-        """Let every call that is under way end, for at most `grace` seconds, and close all connections.
-
-        aiohttp's own `shutdown` stops reading at once, which ends the uploads it is waiting for.
-        """
-        for connection in tuple(self.live):
-            connection.retire()
-        if not await self._empty(grace):
-            self.cutting = True
-            serving = [connection.serving for connection in self.live if connection.serving is not None]
-            for connection in tuple(self.live):
-                connection.cut()
-            await self._empty(LINGER)
-            if serving:
-                await asyncio.wait(serving, timeout=LINGER)
-
-    async def _empty(self, within: float) -> bool:
-        if self.live:
-            self._emptied = asyncio.get_running_loop().create_future()
-            await asyncio.wait((self._emptied,), timeout=within)
-        return not self.live
-
-
-class Connection(RequestHandler):
+class Connection(Dozing, ShortWay):
     """One connection."""
 
     __slots__ = (
         "_body",
+        "_cut",
         "_end_timer",
         "_head_timer",
         "_intake",
@@ -151,11 +56,12 @@ class Connection(RequestHandler):
         "_raw",
         "_retired",
         "_server",
+        "_sound",
         "serving",
         "took_all",
     )
 
-    def __init__(self, server: GatewayServer, **options: Any) -> None:
+    def __init__(self, server: House, **options: Any) -> None:
         super().__init__(server, **options)
         self._server = server
         self._raw: asyncio.Transport | None = None
@@ -166,7 +72,10 @@ class Connection(RequestHandler):
         self._intake = Intake()
         self._body: StreamReader | None = None
         """Of the newest request."""
+        self._sound = False
+        """Whether the parser has nothing of what comes behind it."""
         self._retired = False
+        self._cut = False
         self.serving: asyncio.Task[None] | None = None
         """What answers the requests, one after the other."""
         self.took_all = False
@@ -177,6 +86,11 @@ class Connection(RequestHandler):
     def closing(self) -> bool:
         """Whether no request comes after the one that is being served."""
         return self._retired or self._over
+
+    @property
+    def cutting(self) -> bool:
+        """Whether it is us who cut it."""
+        return self._cut or self._server.cutting
 
     # What the event loop calls.
 
@@ -197,18 +111,33 @@ class Connection(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Hand the parser what came, piece by piece; with no data, go on with what was left."""
+        if self.dozes:
+            if not data:
+                return
+            self.wake_up()
+        if self.ticket is not None and not self._left and self._intake.fresh and self._boards_again(data):
+            return
+        if self._comes_to_rest:
+            self._left += data
+            return
         left, self._left = self._left + data, b""
         if not data:
             self._feed(Piece(b"", exact=False))
         while left and not self._close and not self._force_close:
             # Behind an Upgrade aiohttp waits for the handler's word, which is always to ignore it.
-            if self._upgraded or self._reading_paused or len(self._messages) >= self._max_msg_queue_size:
+            if (
+                self._upgraded
+                or self._reading_paused
+                or self._ride is not None
+                or len(self._messages) >= self._max_msg_queue_size
+            ):
                 self._left = left
                 if not self._buffer_paused and len(left) >= self._read_bufsize:
                     self._pause_reading_for_buffer()
                 break
             piece, left = self._intake.cut(left)
             self._feed(piece)
+        self._decide()
         if self._head_timer is None and self._intake.head_begun and not self._over:
             self._expect_head()
 
@@ -225,7 +154,18 @@ class Connection(RequestHandler):
         super().connection_lost(exc)
         self._server.left(self)
 
+    def doze(self) -> None:
+        """The call that is being served is held: let go of what its answer does not need; see `dozing`."""
+        busy = self._left or self._messages or self._upgraded or self._over or self.dozes
+        if self._body is not None and self._sound and self._intake.fresh and not busy:
+            self._head = b""
+            self.fall_asleep(self._body)
+
     # Parsing.
+
+    @property
+    def _has_left(self) -> bool:
+        return bool(self._left)
 
     @property
     def _over(self) -> bool:
@@ -234,10 +174,14 @@ class Connection(RequestHandler):
 
     def _feed(self, piece: Piece) -> None:
         before = self._request_count
+        # aiohttp's task sleeps on until it is known whether the call is for it.
+        waiter, self._waiter = self._waiter, None
         super().data_received(piece.data)
+        self._waiter = waiter
         if self._request_count > before:
             self._stop_timer()
             self._begun(piece)
+            self._head = piece.data if self._intake.whole else b""
 
     def _begun(self, piece: Piece) -> None:
         """A request has come, the newest in the queue; or the parser's last word."""
@@ -253,8 +197,11 @@ class Connection(RequestHandler):
             # What came behind it in this piece is lost. It is the only kind of which the end is not known.
             self._messages[-1] = (message._replace(should_close=True), payload)
         self._body = payload
+        self._sound = piece.exact and not message.chunked
         length = "" if message.chunked or payload.is_eof() else message.headers.get("Content-Length", "")
         self._intake.begun(payload, int(length) if length.isdecimal() else None)
+        if length:  # may be held: see `dozing`
+            self._messages[-1] = (lean(cast("RawRequestMessage", self._messages[-1][0])), payload)
 
     def _malformed(self) -> None:
         """End a body in which something else than a body came; aiohttp would let its reader wait."""
@@ -267,6 +214,7 @@ class Connection(RequestHandler):
     ) -> tuple[StreamResponse, bool]:
         """Called when an answer is written; an Upgrade that was ignored no longer holds up what came behind."""
         finished = await super().finish_response(request, resp, start_time)
+        self._come_to_rest()
         if self._retired and not self._messages:
             self.close()
         if self._left and not self._upgraded:
@@ -320,6 +268,7 @@ class Connection(RequestHandler):
 
     def cut(self) -> None:
         """End it now, whatever is being served."""
+        self._cut = True
         if self._raw is not None:
             reset(self._raw)
 
@@ -370,29 +319,6 @@ class Connection(RequestHandler):
         message: str | None = None,
     ) -> StreamResponse:
         """The parser refused what came; `message` and `exc` quote it and are dropped."""
-        failure = self._refusal(exc)
+        failure = objection(exc, max_target=self._server.max_target)
         self._dismiss(failure)
         return Written(failure.status, keep_alive=False)
-
-    def _refusal(self, error: BaseException | None) -> Refusal:
-        """What the parser objected to, in our words."""
-        if isinstance(error, LineTooLong):
-            if error.args[1] == self._server.max_target:
-                return TargetTooLong("parser")
-            return HeadersTooLarge("parser")
-        said = error.message if isinstance(error, HttpProcessingError) else ""
-        if said.startswith("Too many headers"):
-            return HeadersTooLarge("parser")
-        if isinstance(error, BadHttpMethod) and _UNKNOWN_METHOD.search(said):
-            return MethodUnknown("parser")
-        if isinstance(error, BadStatusLine) and "\n  Invalid HTTP version" in said:
-            return VersionUnsupported("parser")
-        return MalformedRequest("parser")
-
-
-def wire(answer: Answer) -> bytes:
-    """A complete answer as bytes, the connection to be closed after it."""
-    lines = [b"HTTP/1.1 %d %b" % (answer.status, phrase(answer.status))]
-    lines += [b"%b: %b" % line for line in answer.headers]
-    lines += [b"Content-Length: %d" % len(answer.body), b"Connection: close", b"", answer.body]
-    return b"\r\n".join(lines)

@@ -18,7 +18,7 @@ import ssl
 from collections.abc import Callable
 
 from gateway.clock import Clock
-from gateway.http.connection import GatewayServer
+from gateway.http.listener import GatewayServer
 from gateway.tasks import Tasks
 
 BACKLOG = 1024

@@ -41,7 +41,7 @@ async def forward(
         lines if body is None else headers.without(lines, {b"expect"}),
         _body(visit, body, rest, chunked=chunked),
     )
-    exchange = await visit.parts.graph.open(outgoing, on_interim=_interim(visit))
+    exchange = visit.take_opened() or await visit.parts.graph.open(outgoing, on_interim=_interim(visit))
     return await visit.relay(exchange, extra)
 
 
@@ -51,7 +51,8 @@ def _body(
     if not visit.has_body:
         return None
     if begun is None:
-        return visit.body()
+        at_hand = visit.body_at_hand()
+        return visit.body() if at_hand is None else at_hand
     return _joined(begun, rest) if chunked or rest is not None else begun
 
 

@@ -7,6 +7,9 @@ What happens to a call, in this order:
  4. it waits, within `wait.max` and what it prefers;
  5. it gets how the operation ended, or what `wait.on_timeout` says.
 
+Thousands wait at once: while it waits, a call keeps what the GET of the item needs of it and nothing else. Its body is
+let go of once its operation is under way, and whatever led there has returned by then.
+
 A caller whose credential is not the starter's gets nothing of the operation before the upstream has accepted that
 credential; see `waiting`.
 
@@ -14,15 +17,11 @@ What this module must not do: poll; store; know what Graph's words mean.
 """
 
 import asyncio
-import uuid
-from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import replace
 from typing import assert_never
 
 from gateway import crashpoints, events, guard, headers, prefer, sameness
-from gateway.auth import Caller
 from gateway.dialects import Capture, Dialect, canonical_target
 from gateway.errors import (
     KeyReused,
@@ -35,35 +34,21 @@ from gateway.errors import (
 from gateway.http.conclusion import at_the_bound, conclude, refused
 from gateway.http.forward import forward
 from gateway.http.heartbeat import heartbeat
+from gateway.http.held import Came, Held, Places, Room
 from gateway.http.reconcile import MayResend, reconcile
 from gateway.http.responder import Written
 from gateway.http.results import OutOfTime, Results
 from gateway.http.visit import Parts, Visit, new_id, operation_header
 from gateway.lanes import Closed
 from gateway.model import ACTIVE, FINISHED, Call, Operation, Plan, State
-from gateway.prefer import Preferences
 from gateway.sameness import Ask, Decision
 from gateway.store import Conflict, StoreDown, StoreFull
 from gateway.submission import Submitted
-from gateway.upstream import Exchange, Outgoing
+from gateway.upstream import Exchange
 
 SMALL = 65_536
 """Bytes up to which the body of a call that only may start an operation is read to find out; those of a move or an
 upload from a URL have a few hundred."""
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A call that is held: what it asks for, and for how long."""
-
-    visit: Visit
-    call: Call
-    caller: Caller
-    dialect: Dialect
-    plan: Plan
-    preferences: Preferences
-    until: float
-    """Monotonic seconds."""
 
 
 class Hold:
@@ -72,26 +57,42 @@ class Hold:
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         """Of calls to come; those that are held have theirs in their visit."""
-        self.held = 0
-        self._by_caller: Counter[str] = Counter()
+        self._places = Places()
+
+    @property
+    def held(self) -> int:
+        return self._places.taken
 
     async def serve(self, visit: Visit, dialect: Dialect) -> Written:
         """Answer a call that `dialect` may have a part in."""
         capture = dialect.needs_body(visit.call)
         if capture is not Capture.REQUIRED:
             fits = visit.parts.config.limits.body if capture is Capture.IF_FITS else SMALL
-            return await self._perhaps(visit, dialect, fits)
-        async with self.room(visit):
-            try:
-                await self.promise(visit)
-            except UpstreamUnreachable as error:
-                raise NothingSent(error.reason, proxy_error=error.proxy_word) from error
-            body = await visit.captured(visit.parts.config.limits.body)
-            call = replace(visit.call, body=body)
-            plan = dialect.plan(call)
-            return await (self.planned(visit, call, dialect, plan) if plan else forward(visit, body))
+            found = await self._perhaps(visit, dialect, fits)
+            if isinstance(found, Written):
+                return found
+            with self.room(visit):
+                held = self._held(visit, *found)
+                del found  # or the body would stay for as long as the call is held
+                return await self._hold(held)
+        with self.room(visit):
+            captured = await self._captured(visit, dialect)
+            return captured if isinstance(captured, Written) else await self._hold(captured)
 
-    async def _perhaps(self, visit: Visit, dialect: Dialect, fits: int) -> Written:
+    async def _captured(self, visit: Visit, dialect: Dialect) -> Held | Written:
+        """A call that usually starts something, with its body."""
+        try:
+            await self.promise(visit)
+        except UpstreamUnreachable as error:
+            raise NothingSent(error.reason, proxy_error=error.proxy_word) from error
+        body = await visit.captured(visit.parts.config.limits.body)
+        call = replace(visit.call, body=body)
+        plan = dialect.plan(call)
+        return self._held(visit, call, dialect, plan) if plan else await forward(visit, body)
+
+    async def _perhaps(
+        self, visit: Visit, dialect: Dialect, fits: int
+    ) -> tuple[Call, Dialect, Plan] | Written:
         """A call that usually starts nothing: it takes no room until it is known to, and a long body is streamed."""
         if (visit.announced_length or 0) > fits:
             return await forward(visit)
@@ -99,10 +100,7 @@ class Hold:
         body, rest = await visit.beginning(fits)
         call = replace(visit.call, body=body)
         plan = dialect.plan(call) if rest is None else None
-        if plan is None:
-            return await forward(visit, body, rest)
-        async with self.room(visit):
-            return await self.planned(visit, call, dialect, plan)
+        return await forward(visit, body, rest) if plan is None else (call, dialect, plan)
 
     async def promise(self, visit: Visit) -> None:
         """Before a 100 is sent: somebody is there to take the request. Raises `UpstreamError`."""
@@ -110,31 +108,17 @@ class Hold:
             await visit.parts.graph.reach()
 
     async def planned(self, visit: Visit, call: Call, dialect: Dialect, plan: Plan) -> Written:
+        """Answer a call of which the body and the plan are here already, and which has its room."""
+        return await self._hold(self._held(visit, call, dialect, plan))
+
+    def room(self, visit: Visit) -> Room:
+        """Counts the call in, if there is room for one more; else raises `Overloaded`."""
+        return self._places.room(visit.caller.principal, self.parts.config.limits)
+
+    def _held(self, visit: Visit, call: Call, dialect: Dialect, plan: Plan) -> Held:
         early = guard.too_early(call.headers)
         if early is not None:
             raise early
-        return await self._hold(self._held(visit, call, dialect, plan))
-
-    @asynccontextmanager
-    async def room(self, visit: Visit) -> AsyncIterator[None]:
-        """Count the call in, if there is room for one more. Raises `Overloaded`."""
-        limits = self.parts.config.limits
-        principal = visit.caller.principal
-        if self.held >= limits.held_calls:
-            raise Overloaded("held calls")
-        if limits.calls_per_caller is not None and self._by_caller[principal] >= limits.calls_per_caller:
-            raise Overloaded("calls of one caller")
-        self.held += 1
-        self._by_caller[principal] += 1
-        try:
-            yield
-        finally:
-            self.held -= 1
-            self._by_caller[principal] -= 1
-            if not self._by_caller[principal]:
-                del self._by_caller[principal]
-
-    def _held(self, visit: Visit, call: Call, dialect: Dialect, plan: Plan) -> Held:
         preferences = prefer.preferences(call.headers)
         budget = visit.parts.config.wait.max
         if preferences.wait is not None:
@@ -142,12 +126,26 @@ class Hold:
         elif preferences.respond_async:
             budget = 0.0
         visit.record.route = "hold"
-        caller = replace(visit.caller, repeated=headers.only(call.headers, dialect.repeats))
+        caller, repeated = visit.caller, headers.only(call.headers, dialect.repeats)
+        if repeated:
+            caller = replace(caller, repeated=repeated)
         return Held(visit, call, caller, dialect, plan, preferences, visit.record.started + budget)
 
     # --- from the call to its operation ------------------------------------------------------------------
 
     async def _hold(self, held: Held) -> Written:
+        crashpoints.reach("after_accept")
+        with heartbeat(held.visit):
+            while True:
+                came = await self._admit(held)
+                if isinstance(came, Operation):
+                    if came.state is State.RUNNING:
+                        held.let_go()
+                    came = await self._ended(held, await held.visit.wait(came, held.until))
+                if came is not None:
+                    return came
+
+    async def _admit(self, held: Held) -> Came:
         ask, key = self._identify(held)
         drafts: list[Operation] = []
 
@@ -155,26 +153,19 @@ class Hold:
             drafts.append(self._draft(held, ask, key))
             return drafts[-1]
 
-        crashpoints.reach("after_accept")
-        async with heartbeat(held.visit):
-            while True:
-                try:
-                    admission = await held.visit.parts.waiting.admit(key, ask, draft)
-                except StoreFull:
-                    raise Overloaded("active operations") from None
-                except StoreDown:
-                    if drafts:  # a claim that seemed to fail may have been made
-                        held.visit.parts.submission.withdraw(drafts[-1])
-                    raise
-                operation = admission.operation
-                written = await self._by_decision(held, admission.decision, operation, ask, key)
-                if written is not None:
-                    return written
+        try:
+            admission = await held.visit.parts.waiting.admit(key, ask, draft)
+        except StoreFull:
+            raise Overloaded("active operations") from None
+        except StoreDown:
+            if drafts:  # a claim that seemed to fail may have been made
+                held.visit.parts.submission.withdraw(drafts[-1])
+            raise
+        return await self._by_decision(held, admission.decision, admission.operation, ask, key)
 
     async def _by_decision(
         self, held: Held, decision: Decision, operation: Operation, ask: Ask, key: str
-    ) -> Written | None:
-        """The answer; None where the operation came to nothing, and the call has to be admitted anew."""
+    ) -> Came:
         held.visit.came_to(operation, decision.value)
         match decision:
             case Decision.START:
@@ -184,7 +175,7 @@ class Hold:
                 if refusal is not None:
                     return await refused(held.visit, refusal)
                 await held.visit.parts.follower.lend(operation, held.caller)
-                return await self._wait(held, operation)
+                return operation
             case Decision.REPLAY:
                 return await self._conclude(held, operation, replay=True)
             case Decision.MISMATCH:
@@ -238,8 +229,8 @@ class Hold:
 
     # --- starting ----------------------------------------------------------------------------------------
 
-    async def _start(self, held: Held, operation: Operation) -> Written | None:
-        """Submit the operation and wait for what comes of it."""
+    async def _start(self, held: Held, operation: Operation) -> Written | Operation:
+        """Submit the operation."""
         crashpoints.reach("after_claim")
         task = held.visit.parts.tasks.start(f"submit {operation.id}", self._submit(held, operation))
         wait = held.visit.parts.config.wait.max
@@ -258,7 +249,7 @@ class Hold:
             raise submitted.failure
         exchange = submitted.exchange
         if exchange is None:
-            return await self._wait(held, submitted.operation)
+            return submitted.operation
         if submitted.operation.state is State.UNKNOWN:
             return await self._unclear(held, submitted.operation, exchange)
         if exchange.status == 409 and operation.supersedes is not None:
@@ -306,7 +297,7 @@ class Hold:
             if visit.parts.config.limits.running_per_drive is not None:
                 record.took("queued_ms", monotonic() - began)
             began = monotonic()
-            outgoing = self._outgoing(held)
+            outgoing = held.outgoing()
             outgoing = replace(outgoing, headers=part.signed(outgoing.headers))
             try:
                 submitted = await submission.send(
@@ -318,28 +309,16 @@ class Hold:
         await held.visit.parts.follower.lend(submitted.operation, held.caller)
         return submitted
 
-    def _outgoing(self, held: Held) -> Outgoing:
-        """The operation's POST: the caller's own, with the body in one piece and what the upstream wants of us."""
-        call = held.call
-        lines = headers.for_upstream(call.headers, host=held.visit.parts.graph.host_header, chunked=False)
-        if call.body and not headers.has(lines, b"content-length"):
-            lines = (*lines, (b"Content-Length", b"%d" % len(call.body)))
-        if not headers.has(lines, b"client-request-id"):
-            lines = (*lines, (b"client-request-id", str(uuid.uuid4()).encode()))
-        if held.plan.prefer is not None:
-            lines = prefer.add(lines, held.plan.prefer)
-        if held.dialect.peeks:  # it has to read the reply's body
-            lines = headers.replaced(lines, b"Accept-Encoding", b"identity")
-        body = call.body if held.visit.has_body else None
-        return Outgoing(call.method, call.target, headers.without(lines, {b"expect"}), body)
-
     # --- waiting and ending ------------------------------------------------------------------------------
 
-    async def _wait(self, held: Held, operation: Operation) -> Written | None:
-        operation = await held.visit.wait(operation, held.until)
-        if operation.state is State.REJECTED:
+    async def _ended(self, held: Held, operation: Operation) -> Written | None:
+        """The answer after the wait; None where the operation came to nothing, and the call has to be admitted anew."""
+        if operation.state is State.REJECTED and held.sendable:
             return None
-        if operation.state is State.UNKNOWN:
+        if operation.state in (
+            State.UNKNOWN,
+            State.REJECTED,
+        ):  # one that was under way has not come to nothing
             return await held.visit.fail(OutcomeUnknown("while waiting"), operation)
         if operation.state in ACTIVE:
             return await at_the_bound(held.visit, held.caller, operation, held.preferences)
@@ -353,7 +332,7 @@ class Hold:
         except OutOfTime:
             return await at_the_bound(held.visit, held.caller, operation, held.preferences)
 
-    async def _reconcile(self, held: Held, operation: Operation, ask: Ask, key: str) -> Written | None:
+    async def _reconcile(self, held: Held, operation: Operation, ask: Ask, key: str) -> Came:
         """Look for what an operation of unknown outcome would have made."""
         try:
             found = await reconcile(held.visit, held.caller, operation)

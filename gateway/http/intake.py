@@ -40,7 +40,7 @@ class Piece(NamedTuple):
 class Intake:
     """Knows where in a caller's stream of requests we are."""
 
-    __slots__ = ("_body", "_in_line", "_length", "_line", "_seam")
+    __slots__ = ("_body", "_in_line", "_length", "_line", "_seam", "whole")
 
     def __init__(self) -> None:
         self._body: Body | None = None
@@ -48,11 +48,18 @@ class Intake:
         self._line = b""
         self._in_line = True
         self._seam = b""
+        self.whole = False
+        """Whether the piece that was cut last is all of a head."""
 
     @property
     def in_head(self) -> bool:
         """Whether the next byte belongs to a head."""
         return self._body is None or self._body.is_eof()
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the next byte is the first of a head."""
+        return self.in_head and not self._line and not self._seam
 
     @property
     def head_begun(self) -> bool:
@@ -68,10 +75,12 @@ class Intake:
 
     def cut(self, data: bytes) -> tuple[Piece, bytes]:
         """The next piece, and the rest."""
+        self.whole = False
         if self._body is None or self._body.is_eof():
             if not self._line and not self._seam:
                 size = data.find(END_OF_HEAD) + len(END_OF_HEAD)
                 if size >= len(END_OF_HEAD) and data[:size].isascii():  # nearly always
+                    self.whole = True
                     return Piece(data[:size], exact=True), data[size:]
             size = self._head_size(data)
             return Piece(self._shown(data[:size]), exact=True), data[size:]

@@ -132,7 +132,7 @@ async def _result(visit: Visit, asked: Asked) -> Written:
         elif preferences.respond_async:
             budget = 0.0
         until = visit.record.started + budget
-        async with heartbeat(visit):
+        with heartbeat(visit):
             operation = await visit.wait(operation, until)
     else:
         until = visit.record.started + parts.config.wait.max

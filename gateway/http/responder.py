@@ -12,7 +12,7 @@ import fcntl
 import socket
 import struct
 import termios
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing, suppress
 from http import HTTPStatus
 from typing import Protocol, cast
@@ -22,6 +22,8 @@ from aiohttp.web import BaseRequest, StreamResponse
 
 from gateway.clock import Clock
 from gateway.model import Headers
+
+_END = (b"", b"")
 
 ACK_CHECKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.0, 1.0, 1.0)
 """Pauses, in seconds, between looks at whether the peer's kernel has acknowledged the answer."""
@@ -34,6 +36,10 @@ class CallerLeft(Exception):
 class CallerCut(CallerLeft):
     """It is gone because we cut it: what had been written was not read in time."""
 
+
+CHUNKED = (b"Transfer-Encoding", b"chunked")
+CLOSE = (b"Connection", b"close")
+LAST_CHUNK = b"0\r\n\r\n"
 
 RST_ON_CLOSE = struct.pack("ii", 1, 0)
 """SO_LINGER with no time to linger."""
@@ -157,7 +163,7 @@ class Responder:
         if not self._http_1_1 or self.started or (status == 100 and self._continued):
             return
         self._continued = self._continued or status == 100
-        self._write(_head(status, phrase(status), headers))
+        self._write(head_of(status, phrase(status), headers))
 
     def head(
         self,
@@ -180,25 +186,25 @@ class Responder:
         if body and length is None:
             if self._http_1_1:
                 self._chunked = True
-                lines.append((b"Transfer-Encoding", b"chunked"))
+                lines.append(CHUNKED)
             else:
                 self._keep_alive = False
         if not self._keep_alive:
-            lines.append((b"Connection", b"close"))
+            lines.append(CLOSE)
         self.status = status
-        self._held_back = _head(status, reason, tuple(lines))
+        self._held_back = head_of(status, reason, lines)
         asyncio.get_running_loop().call_soon(self.flush)
 
     async def write(self, chunk: bytes) -> None:
         if not chunk:
             return
         self.sent += len(chunk)
-        self._write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if self._chunked else chunk)
+        self._write(as_chunk(chunk) if self._chunked else chunk)
         await self._drain()
 
     async def end(self) -> Written:
         """Write what the framing needs at the end."""
-        self._write(b"0\r\n\r\n" if self._chunked else b"")
+        self._write(LAST_CHUNK if self._chunked else b"")
         await self._drain()
         if not self._body_is_whole:
             self._close_our_half()
@@ -308,7 +314,13 @@ def is_acknowledged(transport: asyncio.Transport) -> bool:
     return int(struct.unpack("i", raw)[0]) == 0
 
 
-def _head(status: int, reason: bytes, headers: Headers) -> bytes:
+def head_of(status: int, reason: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """A status line and header lines as bytes."""
     lines = [b"HTTP/1.1 %d %b" % (status, reason)]
-    lines.extend(b"%b: %b" % line for line in headers)
-    return b"\r\n".join(lines) + b"\r\n\r\n"
+    lines += [name + b": " + value for name, value in headers]
+    lines += _END
+    return b"\r\n".join(lines)
+
+
+def as_chunk(piece: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(piece), piece)

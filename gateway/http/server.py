@@ -24,11 +24,12 @@ from gateway.errors import CallNotAllowed, GatewayError, Overloaded, ProxyLoop
 from gateway.http import answers, operations
 from gateway.http.answers import Answer
 from gateway.http.batch import Batches, is_batch
-from gateway.http.connection import GatewayServer
 from gateway.http.door import Door
+from gateway.http.express import Express
 from gateway.http.failing import answered
 from gateway.http.forward import forward
 from gateway.http.hold import Hold
+from gateway.http.listener import GatewayServer
 from gateway.http.memory import Memory, watermark
 from gateway.http.responder import CallerCut, CallerLeft, Writer, Written
 from gateway.http.tls import CallerTls, TlsUnusable
@@ -78,6 +79,7 @@ class CallerSide:
             turned_away=self._turned_away,
             max_target=guard.TARGET_LIMIT,
             max_header=limits.header,
+            express=Express(lambda: self._parts),
         )
         self._listener: asyncio.Server | None = None
         self._tls: CallerTls | None = None
@@ -179,6 +181,7 @@ class CallerSide:
             visit.record.outcome = "aborted" if self._server.cutting else "left"
             raise
         finally:
+            visit.drop_opened()
             self._record(visit.record, visit.responder)
             visit.trace.end(visit.record)
 

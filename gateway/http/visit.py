@@ -9,7 +9,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, cast
 
 from aiohttp.web import BaseRequest
 
@@ -38,7 +38,7 @@ from gateway.submission import Submission
 from gateway.tasks import Tasks
 from gateway.telemetry import CallRecord, Observer
 from gateway.telemetry.tracing import Traces
-from gateway.upstream import Exchange, Outgoing
+from gateway.upstream import Begun, Exchange, Outgoing, Request
 from gateway.waiting import Waiting
 
 
@@ -56,6 +56,38 @@ class GraphClient(Protocol):
     ) -> Exchange: ...
 
     async def reach(self) -> None: ...
+
+
+class Direct(Protocol):
+    """What the express lane needs of it."""
+
+    host_header: bytes
+
+    def begin(
+        self,
+        prepare: Callable[[], Request],
+        hear: Callable[[], None],
+        *,
+        repeatable: bool,
+        on_interim: Callable[[int, Headers], None] | None = None,
+    ) -> Begun | None: ...
+
+    def answered(self, status: int, seconds: float) -> None: ...
+
+
+class Opener(Protocol):
+    """What a call needs to know of its connection."""
+
+    def take_opened(self, target: str) -> Exchange | Exception | None:
+        """What was opened upstream already for the call with this target."""
+        ...
+
+    def doze(self) -> None:
+        """The call will be held."""
+
+
+AT_HAND = 65_536
+"""Bytes of a body that may be passed on in one piece."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +117,8 @@ class Parts:
     traces: Traces
     credentials: Credentials | None = None
     """The gateway's own; None where callers' go upstream as they come."""
+    direct: Direct | None = None
+    """The upstream, where calls reach it as they come: nothing is added to them, not even a trace."""
 
     def link(self, path: str) -> str:
         """A reference to one of our own paths: absolute where `listen.public_url` says how we are reached,
@@ -93,9 +127,29 @@ class Parts:
         return (self.config.listen.public_url or "") + path
 
 
+class _Chance:
+    """Random bytes, fetched from the kernel for many ids at once: each time costs as much as the rest of a short
+    call's bookkeeping.
+    """
+
+    def __init__(self) -> None:
+        self._bytes = b""
+        self._at = 0
+
+    def take(self, size: int) -> bytes:
+        if self._at + size > len(self._bytes):
+            self._bytes, self._at = secrets.token_bytes(4096), 0
+        taken = self._bytes[self._at : self._at + size]
+        self._at += size
+        return taken
+
+
+_chance = _Chance()
+
+
 def new_id() -> str:
     """128 random bits, in hex: an id that nobody guesses."""
-    return secrets.token_hex(16)
+    return _chance.take(16).hex()
 
 
 def loggable(path: str) -> str:
@@ -109,6 +163,11 @@ def loggable(path: str) -> str:
 
 class Visit:
     """One call."""
+
+    __slots__ = (
+        *("_caller", "_opened", "_recognised", "_repeatable"),
+        *("call", "parts", "record", "request", "responder", "trace"),
+    )
 
     carrier: Sender | None = None
     """Where an operation's POST does not go upstream by itself: what takes it there."""
@@ -128,6 +187,21 @@ class Visit:
         self._caller: Caller | None = None
         self._recognised = False
         self._repeatable = True
+        self._opened = cast("Opener", request.protocol).take_opened(request.raw_path)
+        if self._opened is not None:
+            self.record.bytes_in = request.content.total_bytes
+
+    def take_opened(self) -> Exchange | None:
+        """What has been begun upstream for this call, if it comes from the express lane. Raises why that failed."""
+        opened, self._opened = self._opened, None
+        if isinstance(opened, Exception):
+            raise opened
+        return opened
+
+    def drop_opened(self) -> None:
+        """Give up on it, if nobody took it."""
+        if isinstance(self._opened, Exchange):
+            self._opened.drop()
 
     def disown(self) -> None:
         """Repeat nothing of the call, in the answer or in the log: it is malformed, and may be anything."""
@@ -217,6 +291,15 @@ class Visit:
             pace.came(len(chunk), clock.monotonic() - asked_at)
             yield chunk
 
+    def body_at_hand(self) -> bytes | None:
+        """The whole body, where it has all come already and is not large: it can leave in one go with the head."""
+        content = self.request.content
+        if not content.is_eof() or content.exception() is not None or content.total_bytes > AT_HAND:
+            return None
+        body = content.read_nowait()
+        self.record.bytes_in += len(body)
+        return body
+
     async def captured(self, limit: int) -> bytes:
         """The whole body, of at most `limit` bytes, within `limits.body_read` in all.
 
@@ -267,6 +350,7 @@ class Visit:
     async def wait(self, operation: Operation, until: float) -> Operation:
         """As `Waiting.wait`, for this call."""
         began = self.parts.clock.monotonic()
+        cast("Opener", self.request.protocol).doze()
         with self.trace.part("hold"):
             operation = await self.parts.waiting.wait(operation, until)
         self.record.took("held_ms", self.parts.clock.monotonic() - began)

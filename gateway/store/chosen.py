@@ -6,13 +6,15 @@ What this module must not do: open it.
 """
 
 from collections.abc import Callable
-from typing import Protocol, assert_never
+from typing import TYPE_CHECKING, Protocol, assert_never
 
 from gateway.clock import Clock
 from gateway.config.shape import Operations
 from gateway.store import Store, StoreDown
 from gateway.store.memory import MemoryStore
-from gateway.store.record import RecordUnreadable
+
+if TYPE_CHECKING:
+    from gateway.store.record import RecordUnreadable
 
 LEAST_KEPT = 300.0
 """Seconds that every record is kept since its end, however short `keep_finished` is: those who wait have to find it,
@@ -30,7 +32,7 @@ def chosen(
 ) -> Store:
     """`crashed` is told of bugs in what a store does by itself. Raises `StoreDown` where its library is missing."""
 
-    def report(error: RecordUnreadable) -> None:
+    def report(error: "RecordUnreadable") -> None:
         tell("record_unreadable", operation=error.operation_id, reason=error.reason)
 
     kept = max(operations.keep_finished, operations.replay_grace + LEAST_KEPT)

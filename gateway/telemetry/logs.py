@@ -10,13 +10,14 @@ import re
 import sys
 import threading
 import traceback
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import structlog
 from structlog.typing import FilteringBoundLogger, Processor
 
 from gateway.model import ACTIVE, Operation, State, Trouble
 from gateway.telemetry import CallRecord, Poll
+from gateway.telemetry.lines import Turn, call_line
 from gateway.telemetry.redaction import redact
 
 EVENTS = {
@@ -71,10 +72,14 @@ _FIXED = re.compile(r"[\n(<\[{]")
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
+_turn: Turn | None = None
+"""Where the lines of calls go without a detour; None where structlog writes them, or nobody does."""
+
 
 def configure(*, level: str, fmt: str, stream: TextIO | None = None) -> FilteringBoundLogger:
     """Set up structlog and the standard library's root logger; returns the gateway's logger."""
     out = stream or sys.stdout
+    turn = Turn(out)
     shared: list[Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True)
@@ -93,9 +98,11 @@ def configure(*, level: str, fmt: str, stream: TextIO | None = None) -> Filterin
     structlog.configure(
         processors=[*shared, redact, render],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(out),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", turn)),
         cache_logger_on_first_use=False,
     )
+    global _turn  # noqa: PLW0603 - as global as structlog's own configuration, which it is a part of
+    _turn = turn if fmt == "json" and LEVELS[level] <= LEVELS["info"] else None
     log: FilteringBoundLogger = structlog.get_logger()
     root = logging.getLogger()
     root.handlers = [_Foreign(log)]
@@ -136,6 +143,9 @@ class LogObserver:
         self._log = log
 
     def call_ended(self, record: CallRecord, seconds: float) -> None:
+        if _turn is not None:
+            _turn.later(call_line(record, seconds))
+            return
         facts: dict[str, Any] = {
             "method": record.method,
             "path": record.path,

@@ -48,6 +48,12 @@ _SECRET_PATH = re.compile(r"(?:^|/)(?:monitor|operations|_layouts)/|eyJ", re.IGN
 
 def redacted(text: str) -> str:
     """The text without what looks like a secret; what stands before it says what it was."""
+    if (
+        text.isprintable()
+        and not (" " in text or ":" in text or "=" in text or "!" in text)
+        and "eyj" not in text.casefold()
+    ):
+        return text  # each shape needs one of these, and most texts have none
     return _SHAPES.sub(_hidden, text)
 
 

@@ -20,21 +20,24 @@ It must not add, drop or rewrite a header, follow a redirect, or decode a body.
 from gateway.upstream.addresses import AddressPolicy
 from gateway.upstream.connection import Timeouts
 from gateway.upstream.dial import Resolver
-from gateway.upstream.exchange import Enclosed, Exchange
+from gateway.upstream.exchange import Begun, Enclosed, Exchange
 from gateway.upstream.graph import Graph
 from gateway.upstream.monitors import Monitors, Trusted
-from gateway.upstream.wire import Outgoing, RequestUnsendable, UrlUnusable
+from gateway.upstream.wire import Outgoing, Request, RequestUnsendable, UrlUnusable, compose
 
 __all__ = [
     "AddressPolicy",
+    "Begun",
     "Enclosed",
     "Exchange",
     "Graph",
     "Monitors",
     "Outgoing",
+    "Request",
     "RequestUnsendable",
     "Resolver",
     "Timeouts",
     "Trusted",
     "UrlUnusable",
+    "compose",
 ]

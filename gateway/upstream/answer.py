@@ -26,6 +26,7 @@ MAX_INTERIM = 1000
 """More 1xx than this before one answer are a flood, not progress."""
 
 _UNFIT_IN_REASON = re.compile(rb"[^\t\x20-\x7e\x80-\xff]")
+_FRAMING_SIZES = frozenset(map(len, (b"content-length", b"transfer-encoding", b"connection")))
 _CLOSE = re.compile(rb"(?:^|,)[ \t]*close[ \t]*(?:,|$)", re.IGNORECASE)
 
 
@@ -195,6 +196,8 @@ class Answer:
         chunked = closes = False
         for name, value in headers:
             size = len(name)
+            if size not in _FRAMING_SIZES:
+                continue
             if size == 14 and name.lower() == b"content-length":
                 if length is not None:
                     self._refuse("framing")

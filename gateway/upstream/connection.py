@@ -17,6 +17,7 @@ It must not know what a request means, nor choose connections: see `pool`.
 import asyncio
 import select
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
@@ -64,6 +65,7 @@ class Connection(asyncio.Protocol):
         "_answer",
         "_closes",
         "_gate",
+        "_hear",
         "_interims",
         "_keeper",
         "_loop",
@@ -75,6 +77,7 @@ class Connection(asyncio.Protocol):
         "_timeouts",
         "_transport",
         "_waiter",
+        "_whole",
         "clogged",
         "idle_since",
         "origin",
@@ -97,7 +100,10 @@ class Connection(asyncio.Protocol):
         self._lost = False
         self._waiter: asyncio.Future[None] | None = None
         self._gate: asyncio.Future[None] | None = None
+        self._hear: Callable[[], None] | None = None
         self._silence = Silence(self._loop, self._too_long)
+        self._whole: Silence | None = None
+        """For an answer that has to be whole by a certain time."""
 
     # What the pool does with it.
 
@@ -109,10 +115,13 @@ class Connection(asyncio.Protocol):
         """Whether nothing has arrived that the event loop has yet to tell us: an end, above all."""
         return self.usable and self._poll is not None and not self._poll.poll(0)
 
-    def begin(self, request: Request, answer: Answer) -> None:
-        """Write the request's opening; the body of an upload follows by `write`."""
+    def begin(self, request: Request, answer: Answer, hear: Callable[[], None] | None = None) -> None:
+        """Write the request's opening; the body of an upload follows by `write`. `hear` is called whenever something
+        has come of the answer, until `unheard`.
+        """
         assert self._answer is None, "one request at a time"  # noqa: S101 - a bug of ours, never input
         self._answer = answer
+        self._hear = hear
         self._closes = request.closes
         self._interims = 0
         opening = request.opening
@@ -130,8 +139,17 @@ class Connection(asyncio.Protocol):
             self._sent = False
             self._silence.ignore()
 
+    def within(self, answer: Answer, seconds: float) -> None:
+        """The whole of an answer has to come in so many seconds, however slowly it trickles."""
+        if self._answer is answer:
+            if self._whole is None:
+                self._whole = Silence(self._loop, self._too_slow)
+            self._whole.allow(seconds)
+
     def rest(self) -> None:
         """Let the idle bound run."""
+        if self._whole is not None:
+            self._whole.ignore()
         self._silence.allow(self._timeouts.idle)
 
     def abort(self) -> None:
@@ -139,7 +157,7 @@ class Connection(asyncio.Protocol):
         if self._lost:
             return
         self._lost = True
-        self._silence.stop()
+        self._stop_clocks()
         if self._answer is not None:
             self._answer.fail(UpstreamBroken("aborted", proxy_error="connection_terminated"))
             self._answer = None
@@ -197,6 +215,10 @@ class Connection(asyncio.Protocol):
         self._waiter = waiter = self._loop.create_future()
         await waiter
 
+    def unheard(self) -> None:
+        """Whoever began the request waits by `changed` from now on, or not at all."""
+        self._hear = None
+
     def taken(self, answer: Answer) -> None:
         """What had come of the body was taken."""
         if self._paused and self._answer is answer and self._transport is not None:
@@ -249,7 +271,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost = True
-        self._silence.stop()
+        self._stop_clocks()
         answer = self._answer
         if answer is not None:
             answer.cut_off()
@@ -313,7 +335,20 @@ class Connection(asyncio.Protocol):
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
-        self.open_gate()
+        if self._gate is not None:
+            self.open_gate()
+        if self._hear is not None:
+            self._hear()
+
+    def _stop_clocks(self) -> None:
+        self._silence.stop()
+        if self._whole is not None:
+            self._whole.stop()
+
+    def _too_slow(self) -> None:
+        if self._answer is not None:
+            self._answer.fail(UpstreamSilent("too_slow"))
+        self.abort()
 
     def _too_long(self) -> None:
         answer = self._answer

@@ -1,6 +1,7 @@
 """A reply whose head is in and whose body is still coming: what the rest of the gateway holds in its hands.
 
     Exchange     comes over a connection          Enclosed     came inside another reply, and is here already
+    Begun        has been asked for, and is heard of by a callback instead of being waited for
 
 Rules: one reader. Whoever stops early, by `close`, by cancellation or by leaving `chunks`, ends the connection;
 whoever reads to the end need not care, the connection was given back when the last byte came. What had arrived before
@@ -86,6 +87,10 @@ class Exchange:
 
     async def close(self) -> None:
         """Give up on what has not been read. May be called again, and after the end."""
+        self.drop()
+
+    def drop(self) -> None:
+        """As `close`, for whoever cannot wait."""
         self._connection.abandon(self._answer)
 
     async def _more(self) -> bool:
@@ -103,6 +108,30 @@ class Exchange:
         data = self._answer.take()
         self._connection.taken(self._answer)
         return data
+
+
+class Begun:
+    """A request that was sent, and whose answer whoever sent it is told of (see `Connection.begin`)."""
+
+    __slots__ = ("_connection", "answer")
+
+    def __init__(self, answer: Answer, connection: Connection) -> None:
+        self.answer = answer
+        self._connection = connection
+
+    def over(self) -> None:
+        """The answer is complete, and was taken."""
+        self._connection.unheard()
+
+    def exchange(self) -> Exchange:
+        """The head is there: the rest is read by waiting for it."""
+        self._connection.unheard()
+        return Exchange(self.answer, self._connection)
+
+    def abandon(self) -> None:
+        """Nobody wants the answer any more."""
+        self._connection.unheard()
+        self._connection.abandon(self.answer)
 
 
 class Enclosed(Exchange):

@@ -14,9 +14,9 @@ from gateway.tasks import Tasks
 from gateway.upstream.answer import OnInterim
 from gateway.upstream.connection import Connection, Keeper, Timeouts
 from gateway.upstream.dial import Dialler, Resolver, Way, client_tls, system_resolver
-from gateway.upstream.exchange import Exchange
+from gateway.upstream.exchange import Begun, Exchange
 from gateway.upstream.pool import Pool
-from gateway.upstream.wire import Origin, Outgoing, UrlUnusable, split_authority, split_url
+from gateway.upstream.wire import Origin, Outgoing, Request, UrlUnusable, split_authority, split_url
 
 Answered = Callable[[int, float], None]
 """Is told the status of each reply, 0 where there was none, and the seconds until its head was there."""
@@ -88,6 +88,25 @@ class Graph:
             return exchange
         finally:
             self._answered(status, self._clock.monotonic() - began)
+
+    def begin(
+        self,
+        prepare: Callable[[], Request],
+        hear: Callable[[], None],
+        *,
+        repeatable: bool,
+        on_interim: OnInterim | None = None,
+    ) -> Begun | None:
+        """Send a request on a connection that is idle, now; None if there is none, and then `prepare` was not called.
+
+        `hear` is called whenever something has come of its answer. Nothing is sent twice: whoever finds the connection
+        dead may ask again by `open`, for what is `repeatable`. Raises what `prepare` raises.
+        """
+        return self._pool.begin(self._way.origin, prepare, hear, repeatable=repeatable, on_interim=on_interim)
+
+    def answered(self, status: int, seconds: float) -> None:
+        """Take note of the reply to what was begun, as `open` does for its own."""
+        self._answered(status, seconds)
 
     async def reach(self) -> None:
         """Make sure that a connection is up; raises UpstreamUnreachable."""

@@ -15,10 +15,11 @@ is AddressRefused.
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from gateway.clock import Clock
-from gateway.errors import AddressRefused, UpstreamSilent
+from gateway.errors import AddressRefused
 from gateway.model import Headers, Reply
 from gateway.tasks import Tasks
 from gateway.upstream.addresses import AddressPolicy
@@ -26,9 +27,20 @@ from gateway.upstream.connection import Connection, Keeper, Timeouts
 from gateway.upstream.dial import Dialler, Resolver, Way, client_tls, system_resolver
 from gateway.upstream.graph import Answered, unheard, way_to
 from gateway.upstream.pool import Pool
-from gateway.upstream.wire import Origin, Outgoing, RequestUnsendable, UrlUnusable, split_url
+from gateway.upstream.wire import (
+    Origin,
+    Outgoing,
+    Request,
+    RequestUnsendable,
+    UrlUnusable,
+    compose,
+    split_url,
+)
 
 CREDENTIALS = frozenset({b"authorization", b"proxy-authorization"})
+
+KNOWN = 256
+"""Hosts of monitors of which the request's opening is remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,26 +92,30 @@ class Monitors:
 
         Raises AddressRefused, UpstreamUnreachable, UpstreamBroken, UpstreamSilent, UpstreamMalformed.
         """
-        if any(name.lower() in CREDENTIALS for name, _ in headers):
-            raise RequestUnsendable("no credential goes to a monitor")
-        origin, target = _split(url)
-        outgoing = Outgoing("GET", target, ((b"Host", origin.host_header), *headers))
+        origin, request = self._request(url, headers)
         async with self._slots:
             began, status = self._clock.monotonic(), 0
             try:
-                async with asyncio.timeout(self._dialler.timeouts.whole):
-                    try:
-                        exchange = await self._pool.open(origin, outgoing)
-                        status = exchange.status
-                    finally:
-                        self._answered(status, self._clock.monotonic() - began)
-                    try:
-                        body, oversized = await exchange.read(self._max_body)
-                    finally:
-                        await exchange.close()
-            except TimeoutError:
-                raise UpstreamSilent("too_slow") from None
+                exchange = await self._pool.ask(origin, request, within=self._dialler.timeouts.whole)
+                status = exchange.status
+            finally:
+                self._answered(status, self._clock.monotonic() - began)
+            try:
+                body, oversized = await exchange.read(self._max_body)
+            finally:
+                exchange.drop()
         return Reply(exchange.status, exchange.headers, b"" if oversized else body, oversized)
+
+    def _request(self, url: str, headers: Headers) -> tuple[Origin, Request]:
+        """The request as it will be written. What is the same for all polls of a host is worked out once."""
+        start = url.find("/", len("https://"))
+        if start < 0 or "#" in url or any(name == b"Cookie" for name, _ in headers):
+            return _composed(url, headers)
+        origin, common = _common(url[:start], headers)
+        try:
+            return origin, common.towards("GET", url[start:])
+        except RequestUnsendable:
+            raise AddressRefused("url") from None
 
     async def vet(self, url: str) -> None:
         """Connect, and keep the connection for the first poll: an address that is off limits is found out now.
@@ -137,6 +153,22 @@ class Monitors:
         if way is None:
             way = Way(origin, origin.host, origin.port, self._tls if origin.tls else None, self._policy)
         return await self._dialler.dial(way, keeper)
+
+
+@lru_cache(KNOWN)
+def _common(start: str, headers: Headers) -> tuple[Origin, Request]:
+    """The request for the root of a monitor's origin; `start` is what stands in its URL before the path."""
+    origin, request = _composed(start + "/", headers)
+    if not request.opening.startswith(b"GET / "):
+        raise AddressRefused("url")
+    return origin, request
+
+
+def _composed(url: str, headers: Headers) -> tuple[Origin, Request]:
+    if any(name.lower() in CREDENTIALS for name, _ in headers):
+        raise RequestUnsendable("no credential goes to a monitor")
+    origin, target = _split(url)
+    return origin, compose(Outgoing("GET", target, ((b"Host", origin.host_header), *headers)))
 
 
 def _split(url: str) -> tuple[Origin, str]:

@@ -23,7 +23,7 @@ from gateway.errors import UpstreamBroken, UpstreamUnreachable
 from gateway.tasks import Tasks
 from gateway.upstream.answer import Answer, OnInterim
 from gateway.upstream.connection import Connection, Keeper
-from gateway.upstream.exchange import Exchange
+from gateway.upstream.exchange import Begun, Exchange
 from gateway.upstream.upload import stop, upload
 from gateway.upstream.wire import Origin, Outgoing, Request, compose
 
@@ -62,15 +62,27 @@ class Pool:
         on_interim: OnInterim | None = None,
         max_idle: float | None = None,
     ) -> Exchange:
+        return await self.ask(origin, compose(outgoing), on_interim=on_interim, max_idle=max_idle)
+
+    async def ask(
+        self,
+        origin: Origin,
+        request: Request,
+        *,
+        on_interim: OnInterim | None = None,
+        max_idle: float | None = None,
+        within: float | None = None,
+    ) -> Exchange:
+        """As `open`, with a request that was composed already; the whole answer `within` so many seconds of sending."""
         if self._closed:
             raise UpstreamUnreachable("closing")
-        request = compose(outgoing)
         connection = self._take(origin, max_idle, look=not request.repeatable)
         if connection is None:
-            return await self._ask(await self._connect(origin), request, self._answer(request, on_interim))
+            connection = await self._connect(origin)
+            return await self._ask(connection, request, self._answer(request, on_interim), within)
         answer = self._answer(request, on_interim)
         try:
-            return await self._ask(connection, request, answer)
+            return await self._ask(connection, request, answer, within)
         except UpstreamBroken as broken:
             if answer.begun or not request.repeatable:
                 raise
@@ -78,7 +90,29 @@ class Pool:
                 connection = await self._connect(origin)
             except UpstreamUnreachable:
                 raise broken from None  # something was sent, the first time
-        return await self._ask(connection, request, self._answer(request, on_interim))
+        return await self._ask(connection, request, self._answer(request, on_interim), within)
+
+    def begin(
+        self,
+        origin: Origin,
+        prepare: Callable[[], Request],
+        hear: Callable[[], None],
+        *,
+        repeatable: bool,
+        on_interim: OnInterim | None = None,
+    ) -> Begun | None:
+        """Send a request on an idle connection, now; None if there is none. It is sent once, all of it at hand."""
+        connection = self._take(origin, None, look=not repeatable) if not self._closed else None
+        if connection is None:
+            return None
+        try:
+            request = prepare()
+        except BaseException:
+            self.free(connection)
+            raise
+        answer = self._answer(request, on_interim)
+        connection.begin(request, answer, hear)
+        return Begun(answer, connection)
 
     async def warm(self, origin: Origin) -> None:
         """Make sure that a connection is up."""
@@ -163,12 +197,16 @@ class Pool:
     def _answer(self, request: Request, on_interim: OnInterim | None) -> Answer:
         return Answer(bodiless=request.method == "HEAD", max_header=self._max_header, on_interim=on_interim)
 
-    async def _ask(self, connection: Connection, request: Request, answer: Answer) -> Exchange:
+    async def _ask(
+        self, connection: Connection, request: Request, answer: Answer, within: float | None
+    ) -> Exchange:
         """Send the request and wait for the final head. However this ends, nobody pulls from the body after it."""
         if request.permit is not None and not request.permit():
             self.free(connection)
             raise UpstreamUnreachable("not_permitted", proxy_error="proxy_internal_error")
         connection.begin(request, answer)
+        if within is not None:
+            connection.within(answer, within)
         if request.upload is None:
             await self._head(connection, answer)
         else:

@@ -22,6 +22,7 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _UNFIT_IN_TARGET = re.compile("[\x00-\x20\x7f\ud800-\udc7f\udd00-\udfff]")
 """Spaces, control characters, and surrogates that stand for no byte."""
 _REGISTERED_NAME = re.compile(r"[A-Za-z0-9._-]+")
+_END = b"\r\n\r\n"
 _AUTHORITY_END = re.compile(r"[/?#]")
 
 
@@ -62,6 +63,21 @@ class Request(NamedTuple):
     repeatable: bool
     """Whether sending it a second time is harmless (RFC 9110 section 9.2.2)."""
     permit: Callable[[], bool] | None = None
+    lines: bytes = b""
+    """The header lines in `opening`, without the end of the last one."""
+
+    def towards(self, method: str, target: str, lines: bytes | None = None) -> "Request":
+        """The same header lines for another read without a body; raises RequestUnsendable.
+
+        `lines`: they again, but for values of the same length and without a line break in some that say nothing about
+        framing.
+        """
+        if lines is None:
+            lines = self.lines
+        elif len(lines) != len(self.lines):
+            raise RequestUnsendable("other header lines")
+        opening = b"".join((_start(method, target), b"\r\n", lines, _END))
+        return Request(method, opening, None, None, False, False, self.closes, True, None, lines)
 
 
 def compose(outgoing: Outgoing) -> Request:
@@ -81,25 +97,28 @@ def compose(outgoing: Outgoing) -> Request:
         upload, body = body, b""
         if length is None and not chunked:
             raise RequestUnsendable("a streamed body without framing")
-    target = outgoing.target
-    if not target.startswith("/") and target != "*":
-        raise RequestUnsendable("the target is not in origin form")
-    if _unfit(target):
-        raise RequestUnsendable("a space or control character in the target")
-    if not (outgoing.method.isascii() and outgoing.method.isalpha()):
-        raise RequestUnsendable("the method is not a word")
-    lines = [b"%b: %b" % line for line in headers]
-    together = b"".join(lines)  # looked through once, not line by line
-    if b"\n" in together or b"\r" in together or b"\0" in together:
+    start = _start(outgoing.method, outgoing.target)
+    lines = b"\r\n".join([name + b": " + value for name, value in headers])
+    ends = len(headers) - 1
+    if lines.count(b"\n") != ends or lines.count(b"\r") != ends or b"\0" in lines:
         raise RequestUnsendable("a line break or NUL in a header")
-    start = b"%b %b HTTP/1.1" % (outgoing.method.encode("ascii"), target.encode("utf-8", "surrogateescape"))
-    opening = b"\r\n".join((start, *lines, b"", body))
+    opening = b"".join((start, b"\r\n", lines, _END, body))
     # what a permit is asked for starts an operation, and does so once, also by GET
     once = outgoing.permit is not None
     repeatable = outgoing.body is None and outgoing.method in SAFE_METHODS and not once
     return Request(
-        outgoing.method, opening, upload, length, chunked, expects, closes, repeatable, outgoing.permit
+        outgoing.method, opening, upload, length, chunked, expects, closes, repeatable, outgoing.permit, lines
     )
+
+
+def _start(method: str, target: str) -> bytes:
+    if not target.startswith("/") and target != "*":
+        raise RequestUnsendable("the target is not in origin form")
+    if _unfit(target):
+        raise RequestUnsendable("a space or control character in the target")
+    if not (method.isascii() and method.isalpha()):
+        raise RequestUnsendable("the method is not a word")
+    return b"%b %b HTTP/1.1" % (method.encode("ascii"), target.encode("utf-8", "surrogateescape"))
 
 
 def _framing(headers: Headers) -> tuple[int | None, bool, bool, bool]:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from chaos.wishes import users
-from gateway.cli import run_until_signalled
 from gateway.clock import SystemClock
+from gateway.process import run_until_signalled
 from gateway.simulator import Simulator, SimulatorSettings
 
 NOBODY = "nobody"

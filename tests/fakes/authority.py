@@ -10,6 +10,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
+from fakes.extensions import issued, of_authority
+
 NOW = dt.datetime.now(dt.UTC)
 DAY = dt.timedelta(days=1)
 
@@ -21,13 +23,14 @@ class Authority:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Authority of a test")])
         root = _builder(self._name, self._name, self._key.public_key())
-        root = root.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        root = of_authority(root, self._key.public_key())
         self.file = folder / "ca.pem"
         self.file.write_bytes(_pem(root.sign(self._key, hashes.SHA256())))
         self._server = folder / "server.pem"
         key = ec.generate_private_key(ec.SECP256R1())
         names = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
         builder = _builder(x509.Name([]), self._name, key.public_key()).add_extension(names, critical=True)
+        builder = issued(builder, self._key.public_key())
         self._server.write_bytes(private(key) + _pem(builder.sign(self._key, hashes.SHA256())))
 
     def server(self) -> ssl.SSLContext:

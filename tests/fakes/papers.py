@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from fakes.extensions import issued, of_authority
+
 DAY = dt.timedelta(days=1)
 
 
@@ -38,7 +40,7 @@ class Papers:
         self._prefix = name
         self._issued = 0
         root = _builder(self._name, self._name, self._key.public_key(), 30.0)
-        root = root.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        root = of_authority(root, self._key.public_key())
         self.file = folder / f"{name}-ca.pem"
         self.file.write_bytes(_pem(root.sign(self._key, hashes.SHA256())))
 
@@ -48,15 +50,17 @@ class Papers:
         *,
         addresses: Sequence[str] = (),
         uris: Sequence[str] = (),
+        hosts: Sequence[str] = (),
         days: float = 30.0,
     ) -> Paper:
         """`name`: the common name, or empty for no subject; `days`: until its end, negative where that is past."""
         self._issued += 1
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)] if name else [])
-        builder = _builder(subject, self._name, key.public_key(), days)
+        builder = issued(_builder(subject, self._name, key.public_key(), days), self._key.public_key())
         names: list[x509.GeneralName] = [x509.IPAddress(ip_address(address)) for address in addresses]
         names += [x509.UniformResourceIdentifier(uri) for uri in uris]
+        names += [x509.DNSName(host) for host in hosts]
         if names:
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=not name)
         stem = f"{self._prefix}-{self._issued}"

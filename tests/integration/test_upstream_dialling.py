@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from errand import playing, turn
 from fakes.clock import FakeClock
+from fakes.extensions import issued, of_authority
 
 from gateway.errors import UpstreamBroken, UpstreamUnreachable
 from gateway.tasks import Tasks
@@ -37,10 +38,9 @@ class Authority:
         self.folder = folder
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Authority {folder.name}")])
-        certificate = (
-            self._builder(self.name, self.key.public_key(), until=NOW + DAY)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-            .sign(self.key, hashes.SHA256())
+        own = self.key.public_key()
+        certificate = of_authority(self._builder(self.name, own, until=NOW + DAY), own).sign(
+            self.key, hashes.SHA256()
         )
         self.file = folder / "ca.pem"
         self.file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
@@ -48,7 +48,7 @@ class Authority:
     def server(self, *names: str, until: dt.datetime = NOW + DAY) -> ssl.SSLContext:
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = (
-            self._builder(x509.Name([]), key.public_key(), until=until)
+            issued(self._builder(x509.Name([]), key.public_key(), until=until), self.key.public_key())
             .add_extension(x509.SubjectAlternativeName([_name(name) for name in names]), critical=True)
             .sign(self.key, hashes.SHA256())
         )

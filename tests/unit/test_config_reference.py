@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from gateway.config import Config, Tls, load, parse
-from gateway.config.reference import PAGE, SAMPLE, first_sentence, main, page, sample
+from gateway.config import Config, Tls, load, parse, schema
+from gateway.config.reference import PAGE, SAMPLE, SCHEMA, first_sentence, main, page, sample
 
 ROOT = Path(__file__).parents[2]
 FIELDS = [
@@ -25,14 +25,21 @@ def test_sample_is_up_to_date() -> None:
     assert (ROOT / SAMPLE).read_text(encoding="utf-8") == sample(), "run python -m gateway.config.reference"
 
 
-def test_both_are_written_in_the_current_directory(
+def test_schema_is_up_to_date() -> None:
+    assert (ROOT / SCHEMA).read_text(encoding="utf-8") == schema.text(), (
+        "run python -m gateway.config.reference"
+    )
+
+
+def test_all_are_written_in_the_current_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for path in (PAGE, SAMPLE):
-        (tmp_path / path).parent.mkdir()
+        (tmp_path / path).parent.mkdir()  # the schema stands beside the sample
     monkeypatch.chdir(tmp_path)
     main()
-    assert capsys.readouterr().out == f"{PAGE}\n{SAMPLE}\n"
+    assert capsys.readouterr().out == f"{PAGE}\n{SAMPLE}\n{SCHEMA}\n"
+    assert (tmp_path / SCHEMA).read_text(encoding="utf-8") == schema.text()
     assert (tmp_path / PAGE).read_text(encoding="utf-8") == page()
     assert load(tmp_path / SAMPLE, {}) == parse("", file=str(tmp_path / SAMPLE), environ={})
 

@@ -65,9 +65,9 @@ LOOK = "check the indentation, the quotes and the brackets up to this place"
             "look for a wrong escape or directive in what follows",
         ),
         (
-            'a: 1\nb: "\\UFFFFFFFF"\n',
+            'a: 1\nb: "\\U00110000"\n',
             (2, 2),
-            "not valid YAML after this place (OverflowError)",
+            "not valid YAML after this place (ValueError)",
             "look for a wrong escape or directive in what follows",
         ),
         (

@@ -53,7 +53,7 @@ def test_a_changed_part_is_seen() -> None:
     page = "before\n<!-- made: log-events -->\nold\n<!-- end: log-events -->\nafter\n"
     assert (
         pages.renewed(page)
-        == f"before\n<!-- made: log-events -->\n{pages.log_events()}<!-- end: log-events -->\nafter\n"
+        == f"before\n<!-- made: log-events -->\n{pages.BLOCKS['log-events']()}<!-- end: log-events -->\nafter\n"
     )
     with pytest.raises(KeyError):
         pages.renewed("<!-- made: nothing -->\n<!-- end: nothing -->\n")

@@ -4,53 +4,38 @@ import io
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 from fakes.records import START, operation, running
+from pages import kinds
+from pages_reference import told_by_the_observer
 
 from gateway.admin.rows import Rows
 from gateway.config import Config, parse
+from gateway.config.declaration import Monitor
 from gateway.config.reference import page as configuration_page
 from gateway.config.shape import Operations
 from gateway.crashpoints import POINTS
 from gateway.dialects import KNOWN
+from gateway.errors import GatewayError, OutcomeUnknown
 from gateway.http import batch
 from gateway.http.part import INHERITED
 from gateway.lifecycle import TRANSITIONS
 from gateway.model import Ailment, Operation, State
 from gateway.prefer import OURS
 from gateway.sameness import Ask, Decision, ReplayRules, decide
-from gateway.telemetry import CallRecord
-from gateway.telemetry.logs import LogObserver, configure
+from gateway.telemetry import NOTES, CallRecord
+from gateway.telemetry.logs import EVENTS, LogObserver, configure
+from gateway.telemetry.metrics import PREFIX, READINGS, Counted
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
 BEHAVIOUR = (ROOT / "docs/behaviour.md").read_text("utf-8")
 PROSE = [
-    ROOT / name
-    for name in (
-        "README.md",
-        "CHANGELOG.md",
-        "CONTRIBUTING.md",
-        "SECURITY.md",
-        *(
-            f"docs/{name}.md"
-            for name in (
-                "architecture",
-                "behaviour",
-                "callers",
-                "clients",
-                "configuration",
-                "credentials",
-                "metrics",
-                "operating",
-                "security",
-                "simulator",
-            )
-        ),
-    )
+    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
 ]
 
 KEY = re.compile(r"`([a-z]+)\.([a-z_]+)`")
@@ -85,7 +70,10 @@ def test_every_key_that_is_named_exists(path: Path) -> None:
     }
     for section, key in KEY.findall(path.read_text("utf-8")):
         if section in sections and f"{section}.{key}" not in values:  # `operations.db` is a file
-            assert key in type(sections[section]).model_fields, f"{section}.{key}"
+            known = {*type(sections[section]).model_fields}
+            if (path.stem, section) == ("custom-dialects", "monitor"):  # a dialect has a section of that name
+                known |= {*Monitor.model_fields}
+            assert key in known, f"{section}.{key}"
 
 
 def test_the_ten_settings_have_the_defaults_that_the_readme_says() -> None:
@@ -96,12 +84,32 @@ def test_the_ten_settings_have_the_defaults_that_the_readme_says() -> None:
         assert f"\n| {key} | {default} |" in reference, key
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/clients.md"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "README.md",
+        "docs/clients.md",
+        "docs/long-copies.md",
+        "docs/national-clouds.md",
+        "docs/tutorial.md",
+    ],
+)
 def test_every_yaml_block_is_a_configuration(name: str) -> None:
     path = ROOT / name
     for language, text in BLOCK.findall(path.read_text("utf-8")):
         if language == "yaml":
-            assert parse(text, file=path.name, environ={}) != Config.default()
+            assert parse(text, file=path.name, environ={"CLIENT_SECRET": "s"}) != Config.default()
+
+
+def test_the_hosts_of_every_cloud_are_allowed() -> None:
+    table = rows(
+        (ROOT / "docs/national-clouds.md").read_text("utf-8"),
+        "| cloud | `upstream.base_url` | host of `auth.authority` | monitors are on |",
+    )
+    allowed = Config.default().monitor.allowed_hosts
+    for _, url, _, monitors in table:
+        assert names(url)[0].removeprefix("https://") in allowed
+        assert set(names(monitors)) <= set(allowed)
 
 
 # --- tables ----------------------------------------------------------------------------------------------
@@ -158,6 +166,14 @@ def test_every_preference_is_on_the_page() -> None:
     assert said == {name.decode() for name in OURS}
 
 
+def test_every_header_that_is_said_to_be_read_is_read() -> None:
+    code = "".join(file.read_text("utf-8").lower() for file in (ROOT / "gateway").rglob("*.py"))
+    table = rows(BEHAVIOUR, "| header of a request | what the gateway makes of it |")
+    said = {name for row in table for name in names(row[0])}
+    assert len(said) == 14
+    assert [name for name in said if f'b"{name.lower()}"' not in code] == []
+
+
 def test_the_fields_of_a_call_are_those_that_are_logged() -> None:
     out = io.StringIO()
     record = CallRecord("POST", "/", 0.0, "r", operation="o", relation="join", upstream_status=200)
@@ -203,6 +219,43 @@ def test_what_is_said_of_batches_is_so() -> None:
     assert f"`{name.decode()}: {value.decode()}`" in section
     for line in INHERITED - {b"user-agent", b"traceparent", b"tracestate"}:
         assert f"`{line.decode()}`" in section.lower()
+
+
+# --- what to do when something is wrong ------------------------------------------------------------------
+
+TROUBLES = (ROOT / "docs/troubleshooting.md").read_text("utf-8")
+
+
+def test_what_to_look_at_when_something_is_wrong_is_there() -> None:
+    listed = Rows(stalled_after=600.0, waiting_for=lambda _: 0, followed_here=lambda _: True)
+    known = {
+        *EVENTS,
+        *NOTES,
+        *listed.row(running(), START),
+        *(family.name + ("_total" if family.kind == "counter" else "") for family in Counted([]).families),
+        *(PREFIX + reading.name for reading in READINGS),
+        *(field.name for field in fields(CallRecord)),
+        *told_by_the_observer()["poll_troubled"],
+        *Ailment,
+    }
+    said = {word for word in names(TROUBLES) if "_" in word and "." not in word and word.islower()}
+    assert len(said) > 15
+    assert said - known == set()
+
+
+def test_every_ailment_and_every_bound_has_its_row() -> None:
+    stuck = {name for row in rows(TROUBLES, "| what you see | so | what to do |") for name in names(row[0])}
+    assert set(Ailment) - {"unauthorised", "no_credential"} <= stuck
+    assert "waiting_for_caller" in stuck
+    (shed,) = [family for family in Counted([]).families if family.name.endswith("_shed")]
+    assert {names(row[0])[0] for row in rows(TROUBLES, "| `bound` | raise |")} == set(shed.labels["bound"])
+
+
+def test_every_code_of_ours_that_is_told_of_has_its_status() -> None:
+    ours = {(str(kind.status), kind.code) for kind in kinds(GatewayError)} | {("409", OutcomeUnknown.code)}
+    for status, code, _ in rows(TROUBLES, "| status | code | why, and what to do |"):
+        for name in names(code):
+            assert (names(status)[0], name) in ours, name
 
 
 # --- limits ----------------------------------------------------------------------------------------------

@@ -60,10 +60,10 @@ class ScriptedAsking(Asking):
 
 
 class World:
-    def __init__(self, *script: Reply | Exception, deadline: float = 1000.0) -> None:
+    def __init__(self, *script: Reply | Exception, deadline: float = 1000.0, at_once: int = 64) -> None:
         self.clock = FakeClock(START)
         self.observer = Remembering()
-        store = MemoryStore(now=self.clock.now, max_active=100, keep_finished=900, keep_keyed=86_400)
+        store = MemoryStore(now=self.clock.now, max_active=1000, keep_finished=900, keep_keyed=86_400)
         self.records = Records(store, self.clock, self.observer, Polling(), Tasks(self.observer.crashed))
         self.asking = ScriptedAsking(self.clock, list(script))
         self.tasks = Tasks(on_crash=self.observer.crashed)
@@ -75,7 +75,7 @@ class World:
             tasks=self.tasks,
             observer=self.observer,
             chance=lambda: 0.5,
-            rules=FollowRules(deadline=deadline, stalled_after=60.0),
+            rules=FollowRules(deadline=deadline, stalled_after=60.0, at_once=at_once),
         )
 
     async def follow(self, record: Operation) -> None:
@@ -391,6 +391,61 @@ def test_an_operation_of_a_dialect_that_nobody_knows_any_more_is_kept_until_its_
         assert ((await world.ended()).state, world.asking.asked) == (State.RUNNING, [])
         await world.clock.advance(60)
         assert (await world.ended()).state is State.LOST
+        return world
+
+    play(story)
+
+
+def test_what_is_followed_costs_no_task_until_it_is_polled_and_then_no_more_than_so_many() -> None:
+    async def story() -> World:
+        world = World(BUSY, at_once=7)
+        for number in range(1, 301):
+            await world.records.claim(running(number), replaces=None)
+            world.follower.follow(running(number))
+        await settle()
+        assert len(world.tasks) == 1
+        await world.clock.advance(0.5)
+        await settle(2000)
+        assert world.asking.most_under_way == 7
+        assert len({poll.operation.id for poll in world.observer.polls}) == 300, "each had its turn"
+        return world
+
+    play(story)
+
+
+def test_an_operation_that_comes_back_while_it_is_polled_has_one_poller_all_the_same() -> None:
+    async def story() -> World:
+        world = World(BUSY, DONE)
+        await world.follow(running())
+        back = replace(running(), epoch=3, revision=5)
+        ask = world.asking.ask
+
+        async def overtaken(operation: Operation, url: str) -> Reply:
+            if operation.epoch < 3:
+                await world.records.store.save(back, previous=operation)
+                world.follower.follow(back)
+            return await ask(operation, url)
+
+        world.asking.ask = overtaken  # type: ignore[method-assign] # for this story only
+        await world.clock.advance(60)
+        record = await world.ended()
+        assert (record.state, record.epoch) == (State.RESULT, 3)
+        assert world.asking.most_under_way == 1
+        assert (len(world.follower), len(world.tasks)) == (0, 0)
+        return world
+
+    play(story)
+
+
+def test_a_record_that_lacks_what_its_state_promises_is_told_of_and_stops_nobody() -> None:
+    async def story() -> World:
+        world = World(DONE)
+        await world.follow(running(1, next_poll_at=None))
+        await world.follow(running(2))
+        await world.clock.advance(5)
+        assert (await world.ended(2)).state is State.RESULT
+        assert {where for where, _ in world.observer.crashes} == {f"follow {running(1).id}"}
+        world.observer.crashes.clear()
         return world
 
     play(story)
