@@ -4,8 +4,11 @@ It knows the clouds of Azure by name only, so where the gateway is, is put in th
 """
 
 import warnings
+from pathlib import Path
+from typing import Any
 
 import pytest
+from fakes.papers import Papers
 from stage import Stage, in_thread, play
 
 with warnings.catch_warnings():
@@ -16,13 +19,24 @@ with warnings.catch_warnings():
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
+@pytest.fixture
+def listen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The section, of a gateway that the client trusts."""
+    house = Papers(tmp_path, "house")
+    server = house.issue("gateway", addresses=["127.0.0.1"])
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(house.file))
+    return {"port": 0, "tls": {"certificate_file": server.certificate, "private_key_file": server.key}}
+
+
 def client(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> GraphClient:
-    monkeypatch.setattr(graph_request, "get_graph_authority", lambda _: stage.url)
+    monkeypatch.setattr(graph_request, "get_graph_authority", lambda _: f"https://{stage.host}:{stage.port}")
     token = stage.default_token.removeprefix("Bearer ")
     return GraphClient(lambda: {"token_type": "Bearer", "access_token": token})
 
 
-def test_a_copy_is_done_when_the_call_returns(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_copy_is_done_when_the_call_returns(
+    listen: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def story(stage: Stage) -> None:
         graph = client(stage, monkeypatch)
 
@@ -34,11 +48,13 @@ def test_a_copy_is_done_when_the_call_returns(monkeypatch: pytest.MonkeyPatch) -
 
         assert await in_thread(copy) == "office.txt"
 
-    observer = play(story)
+    observer = play(story, listen=listen)
     assert ("hold", "start", 200) in {(call.route, call.relation, call.status) for call in observer.calls}
 
 
-def test_an_excel_session_is_there_when_the_call_returns(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_excel_session_is_there_when_the_call_returns(
+    listen: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def story(stage: Stage) -> None:
         graph = client(stage, monkeypatch)
 
@@ -48,5 +64,5 @@ def test_an_excel_session_is_there_when_the_call_returns(monkeypatch: pytest.Mon
 
         assert await in_thread(session)
 
-    observer = play(story)
+    observer = play(story, listen=listen)
     assert ("hold", "start", 200) in {(call.route, call.relation, call.status) for call in observer.calls}

@@ -6,10 +6,12 @@ Set up as `docs/clients.md` says: a base URL, and an authentication provider tha
 import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from azure.core.credentials import AccessToken
 from fakes.hasty import HastyClock
+from fakes.papers import Papers
 from stage import Stage, play
 
 from gateway.simulator import SimulatorSettings
@@ -44,14 +46,14 @@ class Ana:
 
 
 @asynccontextmanager
-async def sdk(stage: Stage) -> AsyncIterator[GraphServiceClient]:
+async def sdk(stage: Stage, scheme: str = "http") -> AsyncIterator[GraphServiceClient]:
     provider = AzureIdentityAuthenticationProvider(
         Ana(stage.default_token.removeprefix("Bearer ")),
         scopes=["https://graph.microsoft.com/.default"],
         allowed_hosts=[stage.host],
     )
     adapter = GraphRequestAdapter(provider)
-    adapter.base_url = f"{stage.url}/v1.0"
+    adapter.base_url = f"{scheme}://{stage.host}:{stage.port}/v1.0"
     try:
         yield GraphServiceClient(request_adapter=adapter)
     finally:
@@ -65,9 +67,14 @@ async def item(client: GraphServiceClient, path: str) -> tuple[str, str]:
     return drive.id, found.id
 
 
-def test_a_copy_is_the_finished_item() -> None:
+def test_a_copy_is_the_finished_item(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over https, as it has to be beyond loopback."""
+    house = Papers(tmp_path, "house")
+    server = house.issue("gateway", addresses=["127.0.0.1"])
+    monkeypatch.setenv("SSL_CERT_FILE", str(house.file))
+
     async def story(stage: Stage) -> None:
-        async with sdk(stage) as client:
+        async with sdk(stage, "https") as client:
             drive, source = await item(client, "hello.txt")
             folder = await item(client, "Backup")
             body = CopyPostRequestBody(
@@ -77,7 +84,8 @@ def test_a_copy_is_the_finished_item() -> None:
             assert (copied.name, copied.size) == ("sdk.txt", 26)
             assert copied.id != source
 
-    play(story)
+    tls = {"certificate_file": server.certificate, "private_key_file": server.key}
+    play(story, listen={"port": 0, "tls": tls})
 
 
 def test_it_waits_past_the_bound_by_following_redirects() -> None:

@@ -1,0 +1,1 @@
+"""Other people's clients, told nothing but where the gateway is."""
