@@ -1,38 +1,28 @@
 """Every command in the README is run, from top to bottom as a reader would, or has its reason here why not.
 
-What differs from the reader's machine: simulator and gateways listen on free ports, which are written into the later
-commands in the place of the README's; and the gateway "for real" has the simulator behind it, not Microsoft's Graph.
-Nothing else is changed. A command that is neither run nor in `REASONS`, and one whose outcome nobody states, fails.
+What differs from the reader's machine is said in `reader`. A command that is neither run nor in `REASONS`, and one
+whose outcome nobody states, fails.
 """
 
 import inspect
 import json
-import os
 import re
-import shlex
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from acceptance.command import PATIENCE, Command, Ended, environment
+from acceptance.command import Ended
+from acceptance.reader import NAME_OF_YAML, Walk, blocks, commands
 from gateway import __version__, cli
 from gateway.config import Config, load
 from gateway.simulator import SimulatorSettings
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
-BLOCK = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
-ADDRESS = re.compile(r"127\.0\.0\.1:\d+")
-
-NAME_OF_YAML = "gateway.yaml"
-"""What the README says to save its configuration as."""
 
 REASONS: dict[str, str] = {
     "make demo": "installs; tests/acceptance/test_demo.py runs the demo, here the target is looked at",
@@ -51,7 +41,7 @@ LANGUAGES: dict[str, str] = {
     "yaml": "saved as the file that the commands after it use",
     "text": "a picture",
     "csharp": "there is no .NET where the tests run; its URL is looked at",
-    "java": "a JDK is not asked of whoever runs the tests; its URL is looked at",
+    "java": "a part of a program; its URL is looked at, and tests/clients runs the whole of one",
 }
 """What becomes of a block, by its language."""
 
@@ -61,32 +51,6 @@ SERVERS = {
     f"lro-gateway run --config {NAME_OF_YAML}": "listening",
 }
 """Commands that go on in a terminal of their own, and what they say when they are ready."""
-
-# --- reading the README ----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Block:
-    language: str
-    text: str
-
-    @property
-    def steps(self) -> list[str]:
-        """A shell block's commands; any other block is one."""
-        if self.language != "sh":
-            return [self.text]
-        lines = self.text.replace("\\\n", "").splitlines()
-        return [" ".join(line.split()) for line in lines if line.strip() and not line.startswith("#")]
-
-
-def blocks(text: str) -> list[Block]:
-    assert text.count("```") == 2 * len(BLOCK.findall(text)), "a fence that is not at the beginning of a line"
-    return [Block(found["language"], found["text"]) for found in BLOCK.finditer(text)]
-
-
-def commands(text: str) -> list[str]:
-    return [step for block in blocks(text) if block.language in ("sh", "python") for step in block.steps]
-
 
 # --- the outcomes ----------------------------------------------------------------------------------------
 
@@ -143,90 +107,12 @@ def same(found: object, expected: object) -> None:
 # --- walking through it ----------------------------------------------------------------------------------
 
 
-@dataclass
-class Walk:
-    """A reader with a directory and terminals of its own."""
-
-    folder: Path
-    terminals: ExitStack
-    addresses: dict[str, str] = field(default_factory=dict)
-    """By the README's addresses, the ones that are meant here."""
-    done: dict[str, Ended] = field(default_factory=dict)
-    servers: list[Command] = field(default_factory=list)
-
-    def through(self, text: str) -> None:
-        for block in blocks(text):
-            if block.language == "yaml":
-                (self.folder / NAME_OF_YAML).write_text(block.text, "utf-8")
-            elif block.language in ("sh", "python"):
-                for step in block.steps:
-                    self._take(block.language, step)
-
-    def _take(self, language: str, step: str) -> None:
-        if step in SERVERS:
-            self._serve(step)
-        elif any(map(step.startswith, OUTCOMES)):  # what nobody has looked at is not run, but fails below
-            told = ["bash", "-c"] if language == "sh" else [sys.executable, "-c"]
-            self.done[step] = self._run([*told, self._here(step)])
-
-    def _run(self, words: list[str]) -> Ended:
-        paths = (str(Path(sys.executable).parent), os.environ.get("PATH", ""))
-        own = {"TOKEN": "sim-ana", "HOME": str(self.folder), "PATH": os.pathsep.join(paths)}
-        done = subprocess.run(
-            words,
-            cwd=self.folder,
-            env=environment(**own),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            timeout=PATIENCE,
-            check=False,
-        )
-        return Ended(done.returncode, done.stdout, done.stderr)
-
-    def _here(self, step: str) -> str:
-        """Raises KeyError for an address at which nobody listens by now."""
-        return ADDRESS.sub(lambda found: self.addresses[found[0]], step)
-
-    def _serve(self, step: str) -> None:
-        words = shlex.split(step)[1:]
-        if words == ["simulate"]:
-            server = self._start([*words, "--port", "0", "--monitor-port", "0"], SERVERS[step])
-            graph = next(line for line in server.out if line.startswith("Graph "))
-            self.addresses["127.0.0.1:8901"] = ADDRESS.findall(graph)[0]
-            return
-        file = self.folder / words[-1]
-        config = load(file, {})
-        file.write_text(self._elsewhere(file.read_text("utf-8"), config), "utf-8")
-        server = self._start([*words[:-1], str(file)], SERVERS[step])
-        listening = dict(re.findall(r"(\w+)=(127\.0\.0\.1:\d+)", server.out[0]))
-        self.addresses[f"127.0.0.1:{config.listen.port}"] = listening["address"]
-        self.addresses[f"127.0.0.1:{config.admin.port}"] = listening["admin"]
-
-    def _elsewhere(self, text: str, config: Config) -> str:
-        """A configuration with free ports, and the simulator behind it."""
-        for port in (config.listen.port, config.admin.port):
-            text = text.replace(f"port: {port}\n", "port: 0\n")
-        simulator = self.addresses["127.0.0.1:8901"]
-        if config.upstream == Config.default().upstream:
-            monitor = "{allowed_hosts: [127.0.0.1], allow_private: true, allow_http: true}"
-            text += f"admin: {{port: 0}}\nupstream: {{base_url: 'http://{simulator}'}}\nmonitor: {monitor}\n"
-        return text.replace("127.0.0.1:8901", simulator)
-
-    def _start(self, words: list[str], ready: str) -> Command:
-        server = self.terminals.enter_context(Command(*words))
-        self.servers.append(server)
-        assert any(ready in line for line in server._lines())
-        return server
-
-
 @pytest.fixture(scope="module")
 def walk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
     folder = tmp_path_factory.mktemp("clone")
     shutil.copytree(ROOT / "config", folder / "config")
     with ExitStack() as terminals:
-        walked = Walk(folder, terminals)
+        walked = Walk(folder, terminals, SERVERS, OUTCOMES)  # what is in neither is not run, but fails below
         walked.through(README)
         yield walked
 
