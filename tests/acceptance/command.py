@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,10 +80,17 @@ def ended(*args: str | Path, cwd: Path | None = None, **more: str) -> Ended:
 class Command:
     """A command that runs until it is told to stop. A context manager, which kills what is left."""
 
-    def __init__(self, *args: str | Path, env: Mapping[str, str] | None = None) -> None:
-        """`env`: what it finds in its environment besides the usual."""
+    def __init__(
+        self,
+        *args: str | Path,
+        env: Mapping[str, str] | None = None,
+        program: Sequence[str] | None = None,
+        cwd: Path | None = None,
+    ) -> None:
+        """`env`: what it finds in its environment besides the usual. `program`: in the place of this tree's."""
         self._process = subprocess.Popen(
-            words(*args),
+            words(*args) if program is None else [*program, *map(str, args)],
+            cwd=cwd,
             env=environment(**(env or {})),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -1,7 +1,9 @@
 """The command line: exit codes, one clear line for what is wrong, and help that reads well. All real processes."""
 
 import base64
+import re
 import socket
+import ssl
 from collections.abc import Iterator
 from contextlib import closing
 from importlib.metadata import version
@@ -16,6 +18,7 @@ from gateway.config import load
 COMMANDS = {
     "run": ["--config"],
     "check-config": ["FILE", "--print-effective"],
+    "config-schema": ["gateway.schema.json"],
     "operations": [
         "--admin",
         "--watch",
@@ -52,7 +55,14 @@ def test_the_version_is_the_packages_and_the_parsers_are_told() -> None:
     first, second = done.out.splitlines()
     assert first == f"lro-gateway {__version__}"
     assert f"aiohttp {version('aiohttp')}, C parser" in second
-    assert f"httptools {version('httptools')}" in second
+    for name in ("httptools", "uvloop", "msal", "redis"):
+        assert f"{name} {version(name)}" in second
+    assert f"{' '.join(ssl.OPENSSL_VERSION.split()[:2])}, " in second
+
+
+def test_without_the_c_parser_the_version_says_so() -> None:
+    done = ended("--version", AIOHTTP_NO_EXTENSIONS="1")
+    assert f"aiohttp {version('aiohttp')}, without the C parser that the gateway needs" in done.out
 
 
 def test_the_help_lists_every_command() -> None:
@@ -77,6 +87,33 @@ def test_a_wrong_command_is_exit_code_2(args: list[str]) -> None:
     done = ended(*args)
     assert done.code == 2
     assert done.lines[-1].startswith("Error: ")
+
+
+@pytest.mark.parametrize(
+    ("args", "meant"),
+    [
+        (["chek-config"], "did you mean check-config?"),
+        (["check"], "did you mean check-config?"),
+        (["opreations"], "did you mean operations?"),
+        (["run", "--confg"], "--config"),
+        (["operations", "--stat", "failed"], "--state"),
+    ],
+)
+def test_who_mistypes_is_told_what_may_have_been_meant(args: list[str], meant: str) -> None:
+    done = ended(*args)
+    assert done.code == 2
+    assert meant in done.lines[-1]
+
+
+def test_what_resembles_nothing_is_not_guessed_at() -> None:
+    assert ended("xyz").lines[-1] == "Error: No such command 'xyz'."
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_help_has_an_example_and_the_exit_codes(command: str) -> None:
+    done = ended(command, "--help", COLUMNS="80")
+    assert f"\n    lro-gateway {command}" in done.out
+    assert re.search(r"^  Exit codes?:", done.out, re.MULTILINE)
 
 
 # --- configuration ---------------------------------------------------------------------------------------
