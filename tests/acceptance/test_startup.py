@@ -33,6 +33,14 @@ HEAVY = ("aiohttp", "asyncio", "rich", "ruamel", "structlog", "gateway.app", "ga
 """What a command line that runs nothing does without."""
 
 
+TOLD: dict[str, str] = {
+    "PYTHONPROFILEIMPORTTIME": "1",
+    "COVERAGE_PROCESS_START": "",
+    "COVERAGE_PROCESS_CONFIG": "",
+}
+"""Imports are told, and coverage, which imports things of its own, stays out of it."""
+
+
 def imported(lines: list[str]) -> set[str]:
     """What was imported, with the packages that it is in; of `-X importtime`'s lines."""
     names = [found[1] for line in lines if (found := re.fullmatch(r"import time:.*\| +(\S+)", line))]
@@ -43,7 +51,7 @@ def imported(lines: list[str]) -> set[str]:
 
 def started(file: Path, text: str) -> set[str]:
     file.write_text(f"listen: {{port: 0}}\nadmin: {{port: 0}}\n{text}", "utf-8")
-    with Command("run", "--config", str(file), env={"PYTHONPROFILEIMPORTTIME": "1"}) as gateway:
+    with Command("run", "--config", str(file), env=TOLD) as gateway:
         gateway.event("listening")
         assert gateway.stop() == 0
         return imported(gateway.err)
@@ -64,7 +72,7 @@ def test_what_is_asked_for_is_loaded(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["operations", "--help"]])
 def test_help_is_there_at_once(words: list[str]) -> None:
-    done = ended(*words, PYTHONPROFILEIMPORTTIME="1")
+    done = ended(*words, **TOLD)
     assert done.code == 0
     loaded = imported(done.lines)
     assert {"gateway.cli", "typer"} <= loaded
