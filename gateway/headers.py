@@ -21,6 +21,7 @@ from gateway.model import Headers
 PSEUDONYM: Final = b"lro-gateway"
 """Our name in Via (RFC 9110 section 7.6.3)."""
 VIA: Final = (b"Via", b"1.1 " + PSEUDONYM)
+_VIA_LINE: Final = b": ".join(VIA)
 GATEWAY_KEY: Final = b"gateway-key"
 """Where a caller presents its key; it is a secret between the two of us."""
 
@@ -210,6 +211,21 @@ def for_caller(headers: Headers, *, chunked: bool) -> Headers:
     lines = _forwarded(headers, HOP_BY_HOP, chunked=chunked)
     lines.append(VIA)
     return tuple(lines)
+
+
+def spelled_for_caller(headers: Headers, connection: tuple[bytes, ...]) -> list[bytes]:
+    """As `for_caller`, for a reply that is not sent in chunks anew, each line as it is written; `connection`: the
+    values of that line.
+    """
+    dropped = _with_nominated(connection, HOP_BY_HOP) if connection else HOP_BY_HOP
+    lengths = _lengths(dropped)
+    lines = [
+        name + b": " + value
+        for name, value in headers
+        if len(name) not in lengths or name.lower() not in dropped
+    ]
+    lines.append(_VIA_LINE)
+    return lines
 
 
 def _forwarded(headers: Headers, always: frozenset[bytes], *, chunked: bool) -> list[tuple[bytes, bytes]]:

@@ -273,15 +273,15 @@ class Ride:
     def _answer(self, begun: Begun) -> None:
         """Write the whole answer."""
         answer = begun.answer
-        lines = [*headers.for_caller(answer.headers, chunked=False)]
+        lines = headers.spelled_for_caller(answer.headers, answer.connection)
         body = answer.take() if answer.pieces else b""
         size = len(body)
         if answer.has_body and answer.content_length is None:
-            lines.append(CHUNKED)
+            lines.append(b": ".join(CHUNKED))
             body = (as_chunk(body) if body else b"") + LAST_CHUNK
         if self._line.closing:
-            lines.append(CLOSE)
-        whole = head_of(answer.status, answer.reason, lines) + body
+            lines.append(b": ".join(CLOSE))
+        whole = b"HTTP/1.1 %d %b\r\n%b\r\n\r\n%b" % (answer.status, answer.reason, b"\r\n".join(lines), body)
         self._written = answer.status, size
         if self._line.put(whole):
             self.read()

@@ -57,8 +57,10 @@ class Memory:
 
     def full(self) -> bool:
         """Looks, unless it did a moment ago."""
+        if self._mark is None:
+            return False
         now = self._monotonic()
-        if self._mark is not None and now - self._looked_at >= LOOK:
+        if now - self._looked_at >= LOOK:
             self._looked_at = now
             self._look(self._mark, now)
         return self._full

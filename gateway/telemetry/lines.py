@@ -17,6 +17,7 @@ from typing import TextIO
 from gateway.telemetry import CallRecord
 from gateway.telemetry.redaction import redacted
 
+_METHODS = {method: f'"{method}"' for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
 _quoted = json.encoder.encode_basestring_ascii
 
 
@@ -50,8 +51,9 @@ class Turn:
 
 def call_line(record: CallRecord, seconds: float) -> str:
     """The line of one call in JSON, with its end; every field that is not foreign is one of our own words."""
+    method = record.method
     line = (
-        f'{{"method": {_quoted(redacted(record.method))}, "path": {_quoted(redacted(record.path))}, '
+        f'{{"method": {_METHODS.get(method) or _quoted(redacted(method))}, "path": {_quoted(redacted(record.path))}, '
         f'"route": "{record.route}", "status": {record.status}, "outcome": "{record.outcome}", '
         f'"seconds": {round(seconds, 4)!r}, "bytes_in": {record.bytes_in}, "bytes_out": {record.bytes_out}, '
         f'"request_id": "{record.request_id}"'

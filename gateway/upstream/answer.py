@@ -54,6 +54,8 @@ class Answer:
     until_end = False
     size = 0
     """Bytes in `pieces`."""
+    connection: tuple[bytes, ...] = ()
+    """The values of Connection."""
 
     _opening = b""
     _opened = False
@@ -64,6 +66,8 @@ class Answer:
         """`bodiless`: the request was a HEAD."""
         self.pieces: list[bytes] = []
         self._lines: list[tuple[bytes, bytes]] = []
+        self._marked: list[tuple[bytes, bytes]] = []
+        """Those that may say something about the framing."""
         self._bodiless = bodiless
         self._max_header = max_header
         self._on_interim = on_interim
@@ -149,7 +153,10 @@ class Answer:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self.headed:
-            self._lines.append((name, value))
+            line = (name, value)
+            self._lines.append(line)
+            if len(name) in _FRAMING_SIZES:
+                self._marked.append(line)
             return
         self._trailers += len(name) + len(value) + 4  # dropped, but not without end
         if self._trailers > self._max_header:
@@ -172,7 +179,7 @@ class Answer:
             self._refuse("http_version")
         if not 100 <= status <= 599 or (self.reason != b"OK" and _UNFIT_IN_REASON.search(self.reason)):
             self._refuse("status_line")
-        length, chunked, closes = self._framing(headers, version)
+        length, chunked, closes = self._framing(version)
         if status < 200:
             self._interim(status, headers, framed=chunked or length is not None)
             return
@@ -191,13 +198,11 @@ class Answer:
             self.has_body = chunked or length != 0
             self.until_end = not chunked and length is None
 
-    def _framing(self, headers: Headers, version: str) -> tuple[int | None, bool, bool]:
+    def _framing(self, version: str) -> tuple[int | None, bool, bool]:
         length: int | None = None
         chunked = closes = False
-        for name, value in headers:
+        for name, value in self._marked:
             size = len(name)
-            if size not in _FRAMING_SIZES:
-                continue
             if size == 14 and name.lower() == b"content-length":
                 if length is not None:
                     self._refuse("framing")
@@ -208,6 +213,7 @@ class Answer:
                     self._refuse("framing")
                 chunked = True
             elif size == 10 and name.lower() == b"connection":
+                self.connection += (value,)
                 closes = closes or _CLOSE.search(value) is not None
         if chunked and length is not None:
             self._refuse("framing")
@@ -225,7 +231,9 @@ class Answer:
                 raise
         self.continued = self.continued or status == 100
         self.reason = b""
+        self.connection = ()
         self._lines = []
+        self._marked = []
 
     def on_body(self, piece: bytes) -> None:
         if self.complete:

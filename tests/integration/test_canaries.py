@@ -22,6 +22,7 @@ from fakes.origin import Line, Origin
 from fakes.wire import Message
 from stage import QUICK, exchange, in_thread, merged
 
+from gateway import headers
 from gateway.app import Gateway
 from gateway.clock import SystemClock
 from gateway.config import Config
@@ -272,7 +273,7 @@ BUGS: dict[str, tuple[object, str]] = {
     "route": (server, "find"),
     "forwarding": (server, "forward"),
     "boarding": (express, "compose"),
-    "riding": (express, "head_of"),
+    "riding": (headers, "spelled_for_caller"),
     "submitting": (Drive, "receipt"),
     "polling": (Drive, "read"),
     "the result": (Results, "head"),
