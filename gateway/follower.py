@@ -56,13 +56,15 @@ AFTER_A_BUG = 10.0
 class Following(Turn):
     """One operation that is followed here."""
 
-    __slots__ = ("operation", "resting")
+    __slots__ = ("heard", "operation", "resting")
 
     def __init__(self, operation: Operation) -> None:
         super().__init__()
         self.operation = operation
         self.resting = False
         """Whether it waits for a credential."""
+        self.heard: tuple[Operation, events.Event] | None = None
+        """What a poll of this record told and could not be stored: a monitor may tell an end only once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +198,7 @@ class Follower:
             moved = await self._drive(following, operation)
         except StoreDown as error:
             self._observer.event("store_down", reason=str(error))
-            moved, pause = operation, PATIENCE  # what could not be stored is asked for again
+            moved, pause = operation, PATIENCE  # what could not be stored is tried again
         except Conflict:
             moved = await self._still_ours(operation)
         except Exception as error:  # noqa: BLE001 - a bug must not leave an operation without anybody
@@ -225,13 +227,15 @@ class Follower:
             if current is None or current.epoch != operation.epoch:
                 raise Conflict
             return current
+        if following.heard is not None and following.heard[0] is operation:
+            return await self._store(following, operation, following.heard[1])
         now = self._clock.now()
         step = lifecycle.next_step(operation, now, deadline=self.rules.deadline)
         match step:
             case lifecycle.Poll():
                 due = self._due(operation, step)
                 early = now < due or self._lacks_credential(operation)
-                return operation if early else await self._poll(operation, step, due)
+                return operation if early else await self._poll(following, operation, step, due)
             case lifecycle.GiveUp():
                 return await self._records.apply(operation, events.Expired())
             case lifecycle.Rest() | lifecycle.Submit():
@@ -246,7 +250,9 @@ class Follower:
             return operation
         return current if current is not None and current.epoch == operation.epoch else None
 
-    async def _poll(self, operation: Operation, step: lifecycle.Poll, due: float) -> Operation:
+    async def _poll(
+        self, following: Following, operation: Operation, step: lifecycle.Poll, due: float
+    ) -> Operation:
         """Ask the monitor once, and store what it said."""
         dialect = self._dialects.get(operation.plan.dialect)
         asked_at = self._clock.now()
@@ -268,8 +274,18 @@ class Follower:
         crashpoints.reach("mid_poll")
         if not isinstance(event, events.Progressed | events.Troubled):
             crashpoints.reach("after_completed_seen")
-        moved = await self._records.apply(operation, event)
+        moved = await self._store(following, operation, event)
         self._mention_stall(operation, moved, now)
+        return moved
+
+    async def _store(self, following: Following, operation: Operation, event: events.Event) -> Operation:
+        """The record after what was heard; where it cannot be stored, that is remembered for the next turn."""
+        try:
+            moved = await self._records.apply(operation, event)
+        except StoreDown:
+            following.heard = (operation, event)
+            raise
+        following.heard = None
         return moved
 
     def _mention_stall(self, before: Operation, after: Operation, now: float) -> None:

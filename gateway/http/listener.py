@@ -15,6 +15,7 @@ from gateway.errors import GatewayError
 from gateway.http.answers import Answer
 from gateway.http.connection import LINGER, Connection
 from gateway.http.express import Express
+from gateway.upstream import Outbox
 
 MAX_HEADER_LINES = 128
 
@@ -35,6 +36,7 @@ class GatewayServer(Server):
         max_target: int,
         max_header: int,
         express: Express | None = None,
+        outbox: Outbox | None = None,
     ) -> None:
         """`refuse` makes the answer to what never became a request, `turned_away` is told why a connection that asked
         for nothing was ended; times in seconds, sizes in bytes.
@@ -52,6 +54,7 @@ class GatewayServer(Server):
         self.keepalive_timeout = keepalive_timeout
         self.max_header = max_header
         self.express = express
+        self.outbox = outbox or Outbox()
         self._emptied: asyncio.Future[None] | None = None
 
     def __call__(self) -> Connection:

@@ -80,6 +80,7 @@ class CallerSide:
             max_target=guard.TARGET_LIMIT,
             max_header=limits.header,
             express=Express(lambda: self._parts),
+            outbox=parts.direct.outbox if parts.direct is not None else None,
         )
         self._listener: asyncio.Server | None = None
         self._tls: CallerTls | None = None

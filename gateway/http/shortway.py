@@ -25,7 +25,7 @@ from gateway.http.intake import Piece
 from gateway.http.ticket import Ticket
 from gateway.http.visit import Parts
 from gateway.model import Headers
-from gateway.upstream import Exchange
+from gateway.upstream import Exchange, Outbox
 
 
 class House(Protocol):
@@ -37,6 +37,8 @@ class House(Protocol):
     max_target: int
     header_read: float
     response_write: float
+    outbox: Outbox
+    """For answers that are small and whole."""
     live: "set[Any]"
     """Every connection that is open."""
     lingering: "set[Any]"
@@ -65,6 +67,7 @@ class ShortWay(RequestHandler):
         "_express",
         "_head",
         "_opened",
+        "_outbox",
         "_parked",
         "_ride",
         "_ride_timer",
@@ -76,6 +79,7 @@ class ShortWay(RequestHandler):
     def __init__(self, server: House, **options: Any) -> None:
         super().__init__(cast("Server", server), **options)
         self._express = server.express
+        self._outbox = server.outbox
         self._write_timeout = server.response_write
         self._comes_to_rest = False
         """Whether what comes is kept for a moment."""
@@ -190,7 +194,7 @@ class ShortWay(RequestHandler):
     def put(self, data: bytes) -> bool:
         """Write; whether the caller keeps up. Where it does not, it has as long as for any part of an answer."""
         if self.transport is not None:
-            self.transport.write(data)
+            self._outbox.put(self.transport, data)
         if not self._paused:
             return True
         if self._ride_timer is None:
@@ -236,6 +240,10 @@ class ShortWay(RequestHandler):
         return None
 
     # What becomes of the connection.
+
+    def force_close(self) -> None:
+        self._outbox.flush()
+        super().force_close()
 
     def resume_writing(self) -> None:
         super().resume_writing()

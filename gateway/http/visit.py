@@ -38,7 +38,7 @@ from gateway.submission import Submission
 from gateway.tasks import Tasks
 from gateway.telemetry import CallRecord, Observer
 from gateway.telemetry.tracing import Traces
-from gateway.upstream import Begun, Exchange, Outgoing, Request
+from gateway.upstream import Begun, Exchange, Outbox, Outgoing, Request
 from gateway.waiting import Waiting
 
 
@@ -73,6 +73,9 @@ class Direct(Protocol):
     ) -> Begun | None: ...
 
     def answered(self, status: int, seconds: float) -> None: ...
+
+    @property
+    def outbox(self) -> Outbox: ...
 
 
 class Opener(Protocol):

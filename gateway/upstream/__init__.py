@@ -9,6 +9,7 @@ r"""The only module that opens connections to Graph and to monitors.
     exchange  head now, body as it comes
     connection  asyncio protocol: one request at a time, silence, back-pressure
     answer    bytes in, head and body out, strict; no I/O                                   wire  a request as bytes
+    outbox    what is written in one turn of the event loop leaves in a row
 
 Rules: Graph and Monitors share no pool, no TLS context and no path from one to the other. Nothing is re-sent but a GET,
 HEAD or OPTIONS without a body, once, on a stale connection. An answer that was cut off, grew silent or is not HTTP is
@@ -23,6 +24,7 @@ from gateway.upstream.dial import Resolver
 from gateway.upstream.exchange import Begun, Enclosed, Exchange
 from gateway.upstream.graph import Graph
 from gateway.upstream.monitors import Monitors, Trusted
+from gateway.upstream.outbox import Outbox
 from gateway.upstream.wire import Outgoing, Request, RequestUnsendable, UrlUnusable, compose
 
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "Exchange",
     "Graph",
     "Monitors",
+    "Outbox",
     "Outgoing",
     "Request",
     "RequestUnsendable",

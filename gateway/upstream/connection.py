@@ -24,6 +24,7 @@ from typing import Any, Protocol, cast
 from gateway import crashpoints
 from gateway.errors import UpstreamBroken, UpstreamSilent
 from gateway.upstream.answer import Answer
+from gateway.upstream.outbox import Outbox
 from gateway.upstream.silence import Silence
 from gateway.upstream.wire import Origin, Request
 
@@ -115,9 +116,15 @@ class Connection(asyncio.Protocol):
         """Whether nothing has arrived that the event loop has yet to tell us: an end, above all."""
         return self.usable and self._poll is not None and not self._poll.poll(0)
 
-    def begin(self, request: Request, answer: Answer, hear: Callable[[], None] | None = None) -> None:
-        """Write the request's opening; the body of an upload follows by `write`. `hear` is called whenever something
-        has come of the answer, until `unheard`.
+    def begin(
+        self,
+        request: Request,
+        answer: Answer,
+        hear: Callable[[], None] | None = None,
+        outbox: Outbox | None = None,
+    ) -> None:
+        """Write the request's opening, by the outbox if there is one; the body of an upload follows by `write`. `hear`
+        is called whenever something has come of the answer, until `unheard`.
         """
         assert self._answer is None, "one request at a time"  # noqa: S101 - a bug of ours, never input
         self._answer = answer
@@ -130,7 +137,10 @@ class Connection(asyncio.Protocol):
             self._put(opening[:half])
             opening = opening[half:]
             crashpoints.reach("mid_post_bytes")
-        self._put(opening)
+        if outbox is not None and self._transport is not None:
+            outbox.put(self._transport, opening)
+        else:
+            self._put(opening)
         if not request.repeatable:
             crashpoints.reach("after_post_sent")
         if request.upload is None:

@@ -15,6 +15,7 @@ from gateway.upstream.answer import OnInterim
 from gateway.upstream.connection import Connection, Keeper, Timeouts
 from gateway.upstream.dial import Dialler, Resolver, Way, client_tls, system_resolver
 from gateway.upstream.exchange import Begun, Exchange
+from gateway.upstream.outbox import Outbox
 from gateway.upstream.pool import Pool
 from gateway.upstream.wire import Origin, Outgoing, Request, UrlUnusable, split_authority, split_url
 
@@ -63,6 +64,11 @@ class Graph:
     @property
     def origin(self) -> Origin:
         return self._way.origin
+
+    @property
+    def outbox(self) -> Outbox:
+        """By which reads are sent that are begun; for their answers too."""
+        return self._pool.outbox
 
     @property
     def connections(self) -> tuple[int, int]:

@@ -24,6 +24,7 @@ from gateway.tasks import Tasks
 from gateway.upstream.answer import Answer, OnInterim
 from gateway.upstream.connection import Connection, Keeper
 from gateway.upstream.exchange import Begun, Exchange
+from gateway.upstream.outbox import Outbox
 from gateway.upstream.upload import stop, upload
 from gateway.upstream.wire import Origin, Outgoing, Request, compose
 
@@ -43,6 +44,8 @@ class Pool:
         self._idle_count = 0
         self._live: set[Connection] = set()
         self._closed = False
+        self.outbox = Outbox(lambda: len(self._live) - self._idle_count)
+        """For what may be sent again; anything else is written at once, so that it is known what has been sent."""
         self._emptied: asyncio.Future[None] | None = None
 
     @property
@@ -111,7 +114,7 @@ class Pool:
             self.free(connection)
             raise
         answer = self._answer(request, on_interim)
-        connection.begin(request, answer, hear)
+        connection.begin(request, answer, hear, self.outbox if repeatable else None)
         return Begun(answer, connection)
 
     async def warm(self, origin: Origin) -> None:

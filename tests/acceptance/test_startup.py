@@ -72,7 +72,7 @@ def test_what_is_asked_for_is_loaded(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["operations", "--help"]])
 def test_help_is_there_at_once(words: list[str]) -> None:
-    done = ended(*words, **TOLD)
+    done = ended(*words, PYTHONPROFILEIMPORTTIME="1", COVERAGE_PROCESS_START="", COVERAGE_PROCESS_CONFIG="")
     assert done.code == 0
     loaded = imported(done.lines)
     assert {"gateway.cli", "typer"} <= loaded

@@ -12,8 +12,10 @@ from fakes.origin import Line, Script, answering
 from fakes.wire import Message
 from passage import Passage, passing, turn
 
+from gateway.http.connection import Connection
 from gateway.http.express import Express, Ride
 from gateway.http.express import Line as Callers
+from gateway.http.shortway import ShortWay
 from gateway.http.ticket import Ticket
 
 TOKEN = b"Bearer " + b"aB3d" * 375
@@ -584,3 +586,59 @@ def test_a_caller_that_does_not_read_is_cut() -> None:
         assert "aborted" in outcomes
 
     riding(story, answering(answer), limits={"response_write": 0.2})
+
+
+def test_a_crowd_is_written_to_in_a_row_and_everyone_gets_his_own() -> None:
+    async def script(line: Line) -> None:
+        while True:
+            target = (await line.request()).start.split()[1]
+            await line.origin.until(lambda: len(line.origin.requests) % 20 == 0)
+            await line.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(target), target))
+
+    async def story(passage: Passage, taken: Taken) -> None:
+        callers = [await passage.caller() for _ in range(20)]
+        for turn_of in range(4):
+            for number, caller in enumerate(callers):
+                await caller.send(b"GET /%d-%d HTTP/1.1\r\n" % (turn_of, number) + LINES)
+            bodies = [(await caller.answer()).body for caller in callers]
+            assert bodies == [b"/%d-%d" % (turn_of, number) for number in range(20)]
+            await passage.at_rest()
+        assert sum(went for _, went in taken) >= 20
+
+    riding(story, script)
+
+
+def test_what_is_in_the_outbox_when_a_connection_is_closed_goes_out_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The gateway is told to stop in the very turn in which it answered."""
+    alight = ShortWay.alight
+
+    def stop(line: Connection) -> None:
+        alight(line)
+        line.retire()
+
+    async def script(line: Line) -> None:
+        while True:
+            await line.request()
+            await line.origin.until(lambda: len(line.origin.requests) >= 12)
+            await line.send(OK)
+
+    async def story(passage: Passage, taken: Taken) -> None:
+        before = [await passage.caller() for _ in range(12)]
+        for caller in before:
+            await caller.send(GET)
+        for caller in before:
+            assert (await caller.answer()).body == b"ok"
+        await passage.at_rest()
+        passage.origin.requests.clear()
+        monkeypatch.setattr(ShortWay, "alight", stop)
+        for caller in before:
+            await caller.send(GET)
+        for caller in before:
+            assert (await caller.answer()).body == b"ok"
+            assert await caller.rest() == b""
+        monkeypatch.undo()
+        assert sum(went for _, went in taken) >= 12
+
+    riding(story, script)

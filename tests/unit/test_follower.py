@@ -15,6 +15,7 @@ from gateway.follower import LOOK_AGAIN, Follower, FollowRules
 from gateway.model import Operation, Reply, State
 from gateway.pacing import Polling
 from gateway.records import Records
+from gateway.store import StoreDown
 from gateway.store.memory import MemoryStore
 from gateway.tasks import Tasks
 
@@ -225,6 +226,33 @@ def test_a_bug_is_told_and_does_not_leave_the_operation_alone() -> None:
         assert (await world.ended()).state is State.RESULT
         assert [str(error) for _, error in world.observer.crashes] == ["a bug"]
         world.observer.crashes.clear()
+        return world
+
+    play(story)
+
+
+def test_an_end_that_could_not_be_stored_is_stored_later_and_not_asked_for_again() -> None:
+    """Some monitors tell an end once and are gone after that."""
+
+    async def story() -> World:
+        world = World(BUSY, DONE, GONE)
+        save = world.records.store.save
+        failures = [StoreDown("away"), StoreDown("away"), None]
+
+        async def fails(operation: Operation, *, previous: Operation) -> None:
+            if operation.state is State.RESULT and (failure := failures.pop(0)) is not None:
+                raise failure
+            await save(operation, previous=previous)
+
+        world.records.store.save = fails  # type: ignore[method-assign] # this one store
+        await world.follow(running())
+        await world.clock.advance(60)
+        record = await world.ended()
+        assert (record.state, record.polls, record.resource) == (State.RESULT, 2, "/v1.0/me/drive/items/B")
+        assert len(world.asking.asked) == 2
+        assert failures == []
+        assert [name for name in world.observer.events if name == "store_down"] == ["store_down"] * 2
+        assert len(world.follower) == 0
         return world
 
     play(story)
