@@ -90,7 +90,7 @@ $(SITE): $(READY) website/scripts.py
 BENCH := $(VENV)/bench/.ready
 QUICK ?=
 ONLY ?=
-bench: $(READY) $(BENCH) bench-tools ## the gateway beside other proxies, about 20 min on an idle machine (QUICK=1; ONLY=passage,bodies,tls,…)
+bench: $(READY) $(BENCH) bench-tools ## the gateway beside other proxies, about 30 min on an idle machine (QUICK=1; ONLY=passage,bodies,tls,…)
 	$(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
 
 $(BENCH): # by itself, because it pins what we use in other versions

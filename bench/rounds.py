@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.machine import Calm, Failed, calibrate, facts
+from bench.machine import UNEVEN, Calm, Failed, calibrate, facts
 
 RESULTS = Path(__file__).parent / "results"
 LATEST, QUICK = RESULTS / "latest.json", RESULTS / "quick.json"
@@ -201,7 +201,9 @@ def note(part: Part) -> str:
     took = f"{part.seconds / 60:.0f} min" if part.seconds >= 90 else f"{part.seconds:.0f} s"
     told = f"Medians of {rounds} round{'' if rounds == 1 else 's'}, {part.taken}, {took}.\n"
     doubts = ["one brief round was measured, to see that the bench works"] if part.quick else []
-    doubts += part.troubles
+    doubts += [trouble for trouble in part.troubles if not trouble.startswith(UNEVEN)]
     if doubts:
         told += f"\n> **These figures are worth little:** {'; '.join(doubts)}.\n"
+    elif part.troubles:
+        told += f"\n> **An uneven machine:** {'; '.join(part.troubles)}. Within a round all proxies had the same; take the ratios.\n"
     return told

@@ -73,6 +73,11 @@ def test_a_noisy_machine_is_told_above_the_figures() -> None:
     told = note(Part(rounds=PART.rounds, troubles=troubles([noisy])))
     assert "worth little:** other programs kept the cores busy: 50%" in told
     assert "worth little" not in note(PART)
+    uneven = Calm(busy=0.0, steal=0.0, loop_ms=(10.0,), spread=0.3)
+    told = note(Part(rounds=PART.rounds, troubles=troubles([uneven])))
+    assert "uneven machine:** one and the same loop differed: 30%" in told
+    assert "worth little" not in told
+    assert "worth little" in note(Part(rounds=PART.rounds, troubles=troubles([uneven, noisy])))
 
 
 def test_tables_of_the_small_calls() -> None:
