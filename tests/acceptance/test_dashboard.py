@@ -143,14 +143,14 @@ def row(page: Page, operation: str) -> Any:
 
 def test_an_operation_appears_progresses_and_finishes(scene: Scene, look: Look) -> None:
     page = look()
-    copy = scene.begin("appears.txt", "duration=2s")
+    copy = scene.begin("appears.txt", "duration=8s")
     line = row(page, copy)
     expect(line).to_contain_text("running")
     bar = line.locator("progress")
     assert bar.get_attribute("aria-label") == f"Progress of itemCopy {copy[:8]}"
     page.wait_for_function("bar => bar.value > 0 && bar.value < 100", arg=bar.element_handle())
-    expect(line).to_contain_text("in about")
-    expect(line).to_contain_text("succeeded")
+    expect(line).to_contain_text("in about", timeout=20_000)
+    expect(line).to_contain_text("succeeded", timeout=20_000)
     assert bar.evaluate("bar => bar.value") == 100
     expect(page.locator("#recent")).to_contain_text(copy[:8])
     expect(page.locator("#health li").first).to_contain_text("Ready")

@@ -244,7 +244,12 @@ def _injected(
     wanted = Counter(fault.value for fault in faults.values())
     for fault in Fault:
         # A first request may die with its gateway before Graph sees it, and its fault with it.
-        if counted[fault.value] < max(1, wanted[fault.value] // 2):
+        died = sum(
+            story.wish.fault is fault
+            and any(_died_with_it(send, story.sends[-1].ended) for send in story.sends)
+            for story in stories
+        )
+        if counted[fault.value] + died < max(1, wanted[fault.value] // 2):
             verdict.missing.append(f"{fault.value}: {counted[fault.value]} of {wanted[fault.value]}")
     deaths = Counter(life.why for life in lives if life.ended is not None and life.why != "end")
     if deaths.total() < kills:
