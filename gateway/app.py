@@ -369,6 +369,7 @@ class Gateway:
             async with asyncio.timeout(max(0.0, until - self.clock.monotonic())):
                 await self.errands.settle()
         await self.errands.cancel()
+        self.follower.close()
         await self.tasks.cancel()
         self.vault.forget()
         self.cookies.forget()

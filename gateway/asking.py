@@ -15,7 +15,7 @@ from gateway.auth import Caller, Vault
 from gateway.auth.cookies import Cookies
 from gateway.errors import CallerRefused, CredentialError, UpstreamUnreachable
 from gateway.model import Headers, Operation, Reply
-from gateway.upstream import Exchange, Outgoing
+from gateway.upstream import Asked, Exchange, Outgoing, Told
 
 HEADERS: Headers = ((b"Accept", b"application/json"), (b"Accept-Encoding", b"identity"))
 """All that a monitor is told about us."""
@@ -39,6 +39,9 @@ class MonitorClient(Protocol):
 
     async def get(self, url: str, headers: Headers) -> Reply:
         """See `upstream.Monitors.get`."""
+
+    def begin(self, url: str, headers: Headers, told: Told) -> Asked | None:
+        """See `upstream.Monitors.begin`."""
 
     async def vet(self, url: str) -> None:
         """See `upstream.Monitors.vet`."""
@@ -86,6 +89,27 @@ class Asking:
             reply = await self._ask_upstream(operation, url, (*HEADERS, *own))
         else:
             reply = await self._monitors.get(url, (*HEADERS, *own) if own else HEADERS)
+        self._cookies.heard(operation.id, url, reply.headers)
+        return reply
+
+    def begin(self, operation: Operation, url: str, told: Told) -> Asked | None:
+        """Ask a monitor that takes no credential, without waiting for anything; None where that cannot be done.
+
+        `told` is called later with what comes of it: see `upstream.Monitors.begin`. A reply is then handed to `heard`,
+        and what is not whole yet waited for by `rest`. Raises `AddressRefused`.
+        """
+        if operation.monitor_credential:
+            return None
+        own = self._cookies.line(operation.id, url)
+        return self._monitors.begin(url, (*HEADERS, *own) if own else HEADERS, told)
+
+    def heard(self, operation: Operation, url: str, reply: Reply) -> None:
+        """A reply has come of what was begun."""
+        self._cookies.heard(operation.id, url, reply.headers)
+
+    async def rest(self, operation: Operation, url: str, asked: Asked) -> Reply:
+        """The reply to what was begun, as soon as it is there. Raises as `ask` does."""
+        reply = await asked.rest()
         self._cookies.heard(operation.id, url, reply.headers)
         return reply
 

@@ -6,42 +6,32 @@ That outlives the callers; only the end of the operation or of the process ends 
 operation over: of two, the one with the record's epoch goes on. No more than `FollowRules.at_once` have their turn at
 the same time; the others wait for theirs, and callers' own calls never wait for any of it.
 
+Most polls need no task: they are sent on an idle connection, heard of by a callback, and noted in a store that need not
+be waited for. Where one of these is not so, the turn goes on in a task from there.
+
 A monitor that wants a caller's credential cannot be asked without: its operation then rests until one is lent.
 
 What it must not do: decide anything about a report (dialects do), about timing (pacing does) or about waiting.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import assert_never
 
-from gateway import crashpoints, events, lifecycle
-from gateway.asking import Asking, CredentialGone
+from gateway import events, lifecycle
+from gateway.asking import Asking
 from gateway.auth import Caller
 from gateway.clock import Clock
 from gateway.dialects import Dialect
-from gateway.errors import (
-    AddressRefused,
-    UpstreamBroken,
-    UpstreamError,
-    UpstreamMalformed,
-    UpstreamSilent,
-)
-from gateway.model import Ailment, Operation, Report, State, Trouble
+from gateway.hearing import Hearing, Question
+from gateway.model import Ailment, Operation, Reply, State
 from gateway.records import Records
 from gateway.store import Conflict, StoreDown
 from gateway.tasks import Tasks
-from gateway.telemetry import Observer, Poll
+from gateway.telemetry import Observer
 from gateway.turns import Turn, Turns
-
-AILMENTS: tuple[tuple[type[UpstreamError], Ailment], ...] = (
-    (AddressRefused, Ailment.REFUSED),
-    (UpstreamSilent, Ailment.TIMEOUT),
-    (UpstreamBroken, Ailment.BROKEN),
-    (UpstreamMalformed, Ailment.GARBAGE),
-    (UpstreamError, Ailment.UNREACHABLE),
-)
-
+from gateway.upstream import Asked
 
 PATIENCE = 1.0
 """Seconds between tries while the store is down."""
@@ -56,7 +46,7 @@ AFTER_A_BUG = 10.0
 class Following(Turn):
     """One operation that is followed here."""
 
-    __slots__ = ("heard", "operation", "resting")
+    __slots__ = ("asked", "heard", "operation", "resting")
 
     def __init__(self, operation: Operation) -> None:
         super().__init__()
@@ -65,6 +55,8 @@ class Following(Turn):
         """Whether it waits for a credential."""
         self.heard: tuple[Operation, events.Event] | None = None
         """What a poll of this record told and could not be stored: a monitor may tell an end only once."""
+        self.asked: Asked | None = None
+        """The poll that is under way without a task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +85,23 @@ class Follower:
     ) -> None:
         self._records = records
         self._asking = asking
-        self.speak(dialects)
         self._clock = clock
         self._tasks = tasks
         self._observer = observer
-        self._chance = chance
-        self._turns = Turns(name="poll", clock=clock, tasks=tasks, at_once=rules.at_once, do=self._have_turn)
+        self._hearing = Hearing(
+            asking=asking, dialects=dialects, clock=clock, observer=observer, chance=chance
+        )
+        self._turns = Turns(
+            name="poll",
+            clock=clock,
+            tasks=tasks,
+            at_once=rules.at_once,
+            do=self._have_turn,
+            begin=self._begin_turn,
+        )
         self.go_by(rules)
         self._following: dict[str, Following] = {}
         self._stopped: list[Callable[[str], None]] = []
-        self._quiet_until: dict[str, float] = {}
-        """By monitor host: nobody polls it before then, because it answered 429 to one of us."""
 
     def __len__(self) -> int:
         return len(self._following)
@@ -113,7 +111,7 @@ class Follower:
 
     def speak(self, dialects: Sequence[Dialect]) -> None:
         """Read monitors' answers by these dialects from now on."""
-        self._dialects = {dialect.name: dialect for dialect in dialects}
+        self._hearing.speak(dialects)
 
     def go_by(self, rules: FollowRules) -> None:
         """Follow by these from now on."""
@@ -163,6 +161,12 @@ class Follower:
             except StoreDown:
                 return  # the caller will come back
 
+    def close(self) -> None:
+        """Leave the polls that are under way without a task; the tasks are their keeper's."""
+        for following in self._following.values():
+            if following.asked is not None:
+                following.asked.abandon()
+
     # --- turns -------------------------------------------------------------------------------------------
 
     def _when(self, following: Following) -> float:
@@ -172,30 +176,45 @@ class Follower:
             step = lifecycle.next_step(operation, now, deadline=self.rules.deadline)
             if not isinstance(step, lifecycle.Poll):
                 return now
-            if self._lacks_credential(operation):
+            if self._hearing.lacks_credential(operation):
                 following.resting = True
                 return now + LOOK_AGAIN
-            return self._due(operation, step)
+            return self._hearing.due(operation, step, self.rules.deadline)
         except Exception as error:  # noqa: BLE001 - see `_have_turn`
             self._observer.crashed(f"follow {operation.id}", error)
             return now + AFTER_A_BUG
 
-    def _due(self, operation: Operation, step: lifecycle.Poll) -> float:
-        """When the monitor may be asked; at the deadline there is something else to do."""
-        if not self._quiet_until:
-            return step.not_before
-        quiet = self._quiet_until.get(_host(step.monitor), 0.0)
-        return min(max(step.not_before, quiet), (operation.accepted_at or 0.0) + self.rules.deadline)
-
-    def _lacks_credential(self, operation: Operation) -> bool:
-        return operation.last_trouble == Ailment.NO_CREDENTIAL and not self._asking.may_ask(operation)
+    def _begin_turn(self, following: Following) -> bool:
+        """Send the poll that is due, if it needs no task; whether it is under way."""
+        operation = following.operation
+        if following.resting or following.heard is not None or operation.monitor_credential:
+            return False
+        now, deadline = self._clock.now(), self.rules.deadline
+        try:
+            step = lifecycle.next_step(operation, now, deadline=deadline)
+            if not isinstance(step, lifecycle.Poll):
+                return False
+            question = self._hearing.question(operation, step, now, deadline)
+            if question is None or question.dialect is None:
+                return False
+            told = partial(self._told, following, question)
+            following.asked = self._asking.begin(operation, question.url, told)
+        except Exception:  # noqa: BLE001 - the task that does it now meets it too, and knows what to do
+            return False
+        return following.asked is not None
 
     async def _have_turn(self, following: Following) -> None:
         """Do what is to be done next, and settle when the turn after this one is."""
         operation = following.operation
+        await self._conclude(following, operation, self._drive(following, operation))
+
+    async def _conclude(
+        self, following: Following, operation: Operation, work: Awaitable[Operation | None]
+    ) -> None:
+        """Do the `work` of a turn of this record, whatever it raises, and settle when the next one is."""
         pause = 0.0
         try:
-            moved = await self._drive(following, operation)
+            moved = await work
         except StoreDown as error:
             self._observer.event("store_down", reason=str(error))
             moved, pause = operation, PATIENCE  # what could not be stored is tried again
@@ -204,8 +223,14 @@ class Follower:
         except Exception as error:  # noqa: BLE001 - a bug must not leave an operation without anybody
             self._observer.crashed(f"follow {operation.id}", error)
             moved, pause = operation, AFTER_A_BUG
+        self._settle(following, operation, moved, pause)
+
+    def _settle(
+        self, following: Following, operation: Operation, moved: Operation | None, pause: float = 0.0
+    ) -> None:
+        """A turn has made `moved` of the record, or ended the following: settle when the next one is."""
         if following.operation is operation:  # else it came back meanwhile
-            if moved is None:
+            if moved is None or moved.state is not State.RUNNING:
                 self._let_go(operation.id)
                 return
             following.operation = moved
@@ -233,9 +258,12 @@ class Follower:
         step = lifecycle.next_step(operation, now, deadline=self.rules.deadline)
         match step:
             case lifecycle.Poll():
-                due = self._due(operation, step)
-                early = now < due or self._lacks_credential(operation)
-                return operation if early else await self._poll(following, operation, step, due)
+                question = self._hearing.question(operation, step, now, self.rules.deadline)
+                if question is None:
+                    return operation
+                return await self._poll(
+                    following, question, partial(self._asking.ask, operation, step.monitor)
+                )
             case lifecycle.GiveUp():
                 return await self._records.apply(operation, events.Expired())
             case lifecycle.Rest() | lifecycle.Submit():
@@ -251,32 +279,51 @@ class Follower:
         return current if current is not None and current.epoch == operation.epoch else None
 
     async def _poll(
-        self, following: Following, operation: Operation, step: lifecycle.Poll, due: float
+        self, following: Following, question: Question, ask: Callable[[], Awaitable[Reply]]
     ) -> Operation:
         """Ask the monitor once, and store what it said."""
-        dialect = self._dialects.get(operation.plan.dialect)
-        asked_at = self._clock.now()
-        reading = await self._ask(operation, dialect, step.monitor)
-        now = self._clock.now()
-        word = reading.ailment if isinstance(reading, Trouble) else reading.progress
-        self._observer.polled(Poll(operation, asked_at - due, now - asked_at, word))
-        if isinstance(reading, Trouble):
-            self._observer.poll_troubled(operation, reading)
-            self._slow_down(_host(step.monitor), reading, now)
-        event = lifecycle.hear(
-            operation,
-            reading,
-            now,
-            polling=self._records.polling,
-            chance=self._chance(),
-            floor=dialect.floor if dialect is not None else 0.0,
-        )
-        crashpoints.reach("mid_poll")
-        if not isinstance(event, events.Progressed | events.Troubled):
-            crashpoints.reach("after_completed_seen")
-        moved = await self._store(following, operation, event)
-        self._mention_stall(operation, moved, now)
-        return moved
+        said: Reply | Exception | None = None
+        if question.dialect is not None:
+            try:
+                said = await ask()
+            except Exception as error:  # noqa: BLE001 - `event` tells those that may happen from bugs
+                said = error
+        event = self._hearing.event(question, said, self._records.polling)
+        return await self._store(following, question.operation, event)
+
+    def _told(self, following: Following, question: Question, said: Reply | Exception | None) -> None:
+        """What has come of a poll that was begun: its turn is over with that, or a task goes on with it."""
+        operation, asked = question.operation, following.asked
+        following.asked = None
+        moved: Operation | None = operation
+        pause = 0.0
+        try:
+            if said is None and asked is not None:
+                rest = partial(self._asking.rest, operation, question.url, asked)
+                self._go_on(following, operation, self._poll(following, question, rest))
+                return
+            if isinstance(said, Reply):
+                self._asking.heard(operation, question.url, said)
+            event = self._hearing.event(question, said, self._records.polling)
+            moved = self._records.apply_at_once(operation, event)
+            if moved is None:
+                self._go_on(following, operation, self._store(following, operation, event))
+                return
+            self._mention_stall(operation, moved)
+        except Exception as error:  # noqa: BLE001 - as in `_conclude`
+            self._observer.crashed(f"follow {operation.id}", error)
+            pause = AFTER_A_BUG
+        self._settle(following, operation, moved, pause)
+        self._turns.ended()
+
+    def _go_on(self, following: Following, operation: Operation, work: Awaitable[Operation]) -> None:
+        """Do the rest of a turn in a task."""
+
+        async def go_on() -> None:
+            await self._conclude(following, operation, work)
+            self._turns.ended()
+
+        self._tasks.start("poll", go_on())
 
     async def _store(self, following: Following, operation: Operation, event: events.Event) -> Operation:
         """The record after what was heard; where it cannot be stored, that is remembered for the next turn."""
@@ -286,38 +333,12 @@ class Follower:
             following.heard = (operation, event)
             raise
         following.heard = None
+        self._mention_stall(operation, moved)
         return moved
 
-    def _mention_stall(self, before: Operation, after: Operation, now: float) -> None:
+    def _mention_stall(self, before: Operation, after: Operation) -> None:
         """Once for each stall: it ends nothing, but somebody may want to look."""
+        now, limit = after.last_heard_at or 0.0, self.rules.stalled_after
         since = before.last_heard_at if before.last_heard_at is not None else now
-        limit = self.rules.stalled_after
         if lifecycle.stalled(after, now, limit) and not lifecycle.stalled(before, since, limit):
             self._observer.event("operation_stalled", operation=after.id, percent=after.percent or 0.0)
-
-    async def _ask(self, operation: Operation, dialect: Dialect | None, url: str) -> Report | Trouble:
-        if dialect is None:  # it was stored by a gateway that knew more; `operations.deadline` ends it
-            return Trouble(Ailment.GARBAGE)
-        try:
-            reply = await self._asking.ask(operation, url)
-        except CredentialGone:
-            return Trouble(Ailment.NO_CREDENTIAL)
-        except UpstreamError as error:
-            return Trouble(next(ailment for kind, ailment in AILMENTS if isinstance(error, kind)))
-        reading = dialect.read(operation.plan, reply, self._clock.now())
-        if isinstance(reading, Trouble) and reading.ailment == operation.last_trouble == Ailment.UNAUTHORISED:
-            self._asking.give_back(operation)  # twice in a row: it has expired
-        return reading
-
-    def _slow_down(self, host: str, trouble: Trouble, now: float) -> None:
-        """A 429 is meant for all of us: the host counts what we ask in all, not by operation."""
-        if trouble.ailment is Ailment.THROTTLED:
-            wish = trouble.retry_after if trouble.retry_after is not None else 1.0
-            self._quiet_until[host] = max(self._quiet_until.get(host, 0.0), now + min(wish, 3600.0))
-        for quiet, until in list(self._quiet_until.items()):
-            if until <= now:
-                del self._quiet_until[quiet]
-
-
-def _host(url: str) -> str:
-    return url.split("/", 3)[2]

@@ -132,5 +132,7 @@ def _within(delay: float, shortest: float, longest: float, jitter: float, chance
 
 def _wish(floor: float, retry_after: float | None, chance: float) -> float:
     """The delay that others ask for: never less, and up to 5 % more, so that all do not come at one moment."""
+    if not retry_after and not floor:
+        return 0.0
     asked = max(floor, min(retry_after or 0.0, LONGEST_WISH), 0.0)
     return max(asked, min(asked * (1 + JITTER * chance), LONGEST_WISH))

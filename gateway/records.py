@@ -33,7 +33,9 @@ class Records:
         self._listeners: list[Callable[[Operation], None]] = []
 
     def listen(self, listener: Callable[[Operation], None]) -> None:
-        """`listener` is called with every record right after it was stored; it must not raise or await."""
+        """`listener` is called with every record that has come into another state, or to another owner, right after it was
+        stored; it must not raise or await.
+        """
         self._listeners.append(listener)
 
     async def apply(self, operation: Operation, event: events.Event) -> Operation:
@@ -46,9 +48,15 @@ class Records:
             await self.store.discard(operation)
         else:
             await self.store.save(moved, previous=operation)
-        if operation.state in ACTIVE and moved.state in FINISHED:
-            crashpoints.reach("after_result_durable")
-        self._tell(operation, moved)
+        self._stored(operation, moved)
+        return moved
+
+    def apply_at_once(self, operation: Operation, event: events.Event) -> Operation | None:
+        """As `apply`, where it needs no waiting; None where it does, or would be a conflict: nothing was done then."""
+        moved = lifecycle.advance(operation, event, self._clock.now(), polling=self.polling)
+        if moved.state is State.REJECTED or not self.store.save_at_once(moved, previous=operation):
+            return None
+        self._stored(operation, moved)
         return moved
 
     async def settle(self, operation: Operation, event: events.Event) -> Operation:
@@ -72,7 +80,13 @@ class Records:
         self._tell(None, operation)
         return True
 
+    def _stored(self, before: Operation, after: Operation) -> None:
+        if before.state in ACTIVE and after.state in FINISHED:
+            crashpoints.reach("after_result_durable")
+        self._tell(before, after)
+
     def _tell(self, before: Operation | None, after: Operation) -> None:
         self._observer.operation_changed(before, after)
-        for listener in self._listeners:
-            listener(after)
+        if before is None or before.state is not after.state or before.epoch != after.epoch:
+            for listener in self._listeners:
+                listener(after)

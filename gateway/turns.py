@@ -1,15 +1,17 @@
 """Turns: does things when they are due, so many at once at most, and keeps nothing but a place in a queue for each.
 
-    put --> queue, by the moment at which each is due --watch--> workers --> put again, or not
+    put --> queue, by the moment at which each is due --look--> begin --> ended, and put again, or not
 
 Rules
-- What is due is taken in the order in which it became due; what finds every worker busy waits for its turn, and does
-  so without a task or a timer of its own.
+- What is due is begun in the order in which it became due; what finds no room waits for its turn, and does so without a
+  task or a timer of its own.
 - One turn of a thing at a time: `put` decides when it has its next one, and undoes what was said before.
 - There is one sleeping task for all that is to come, and none where there is nothing. What becomes due within a moment
-  is done together: thousands a second would otherwise each wake the event loop.
+  is begun together: thousands a second would otherwise each wake the event loop. But no more in a row than `IN_A_ROW`,
+  so that what else there is to do comes in between.
+- A turn that `begin` takes has no task, and whoever began it says `ended`, exactly once. Any other is done by a task.
 
-What this module must not do: know what is done; let an exception of it end a worker (whoever does it catches its own).
+What this module must not do: know what is done; let an exception of it end anything (whoever does it catches its own).
 """
 
 import asyncio
@@ -27,6 +29,9 @@ PULSE = 0.005
 GRAIN = 0.001
 """Seconds; the least that is worth sleeping for."""
 
+IN_A_ROW = 16
+"""How many are begun before the event loop may do something else."""
+
 
 class Turn:
     """A thing that has turns."""
@@ -41,24 +46,40 @@ class Turn:
 T = TypeVar("T", bound=Turn)
 
 
+def by_task(_: object) -> bool:
+    """For things that all need a task for their turn."""
+    return False
+
+
 class Turns(Generic[T]):
     """Everything of one kind that has turns."""
 
     def __init__(
-        self, *, name: str, clock: Clock, tasks: Tasks, at_once: int, do: Callable[[T], Awaitable[None]]
+        self,
+        *,
+        name: str,
+        clock: Clock,
+        tasks: Tasks,
+        at_once: int,
+        do: Callable[[T], Awaitable[None]],
+        begin: Callable[[T], bool] = by_task,
     ) -> None:
-        """`do` is called when a thing is due; it must not raise. `name`: of the tasks."""
+        """`begin` is called when a thing is due, and says whether it has begun the turn; if not, a task does it by `do`.
+        Neither may raise. `name`: of the tasks.
+        """
         self._name = name
         self._clock = clock
         self._tasks = tasks
         self.at_once = at_once
-        """How many are done at the same time; may be changed."""
+        """How many are under way at the same time; may be changed."""
         self._do = do
+        self._begin = begin
         self._queue: list[tuple[float, int, T]] = []
         """A heap: when (wall time), the number of the place, and whose it is. A place that was given up stays until it
         is met."""
         self._numbers = count(1)
-        self._workers = 0
+        self._under_way = 0
+        self._beginning = False
         self._watch: asyncio.Task[None] | None = None
         self._looks_at = 0.0
         """When the watch looks at the queue."""
@@ -73,16 +94,25 @@ class Turns(Generic[T]):
 
         No look sooner than after `pause` seconds.
         """
+        if self._beginning:
+            return  # whoever looks will see to it
         at = self._first()
-        if at is None or self._workers >= self.at_once:  # workers look themselves, when they are done
+        if at is None or self._under_way >= self.at_once:  # the end of a turn will look
             self._call_off()
-            return
-        at = max(at, self._clock.now() + pause)
-        if self._watch is not None and self._looks_at <= at:
-            return
-        self._call_off()
-        self._looks_at = at
-        self._watch = self._tasks.start(f"wait to {self._name}", self._wait(at))
+        elif self._watch is None or self._looks_at > at:
+            at = max(at, self._clock.now() + pause)
+            if self._watch is None or self._looks_at > at:
+                self._call_off()
+                self._looks_at = at
+                self._watch = self._tasks.start(f"wait to {self._name}", self._wait())
+
+    def ended(self) -> None:
+        """A turn that was begun is over; to be called after `put`, if the thing has another one."""
+        full = self._under_way >= self.at_once
+        self._under_way -= 1
+        if full:
+            self._look()
+        self.see_to_it(PULSE)
 
     def _call_off(self) -> None:
         if self._watch is not None:
@@ -96,32 +126,46 @@ class Turns(Generic[T]):
             heapq.heappop(queue)
         return queue[0][0] if queue else None
 
-    async def _wait(self, at: float) -> None:
-        while (left := at - self._clock.now()) > 0:
-            await self._clock.sleep(max(left, GRAIN))
-        self._watch = None
-        self._more()
+    async def _wait(self) -> None:
+        """Look when there is something to begin, as long as there is something to come."""
+        while True:
+            while (left := self._looks_at - self._clock.now()) > 0:
+                await self._clock.sleep(max(left, GRAIN))
+            more = self._look()
+            first = self._first()
+            if first is None or self._under_way >= self.at_once:
+                self._watch = None
+                return
+            if more:
+                await self._clock.sleep(0)
+            else:
+                self._looks_at = max(first, self._clock.now() + PULSE)
 
-    def _more(self) -> None:
-        """One more worker, if something is due and there is room for it; else somebody who looks later."""
-        first = self._first()
-        if first is not None and first <= self._clock.now() and self._workers < self.at_once:
-            self._workers += 1
-            self._tasks.start(self._name, self._work())
-        else:
-            self.see_to_it(PULSE)
-
-    async def _work(self) -> None:
-        """Do what is due, until nothing is."""
+    def _look(self) -> bool:
+        """Begin what is due, as far as there is room; whether there may be more of it."""
+        if self._beginning:
+            return False  # a turn ended as soon as it was begun
+        self._beginning = True
         try:
-            while self._workers <= self.at_once:
+            now = self._clock.now()
+            for _ in range(IN_A_ROW):
                 first = self._first()
-                if first is None or first > self._clock.now():
-                    break
-                _, _, thing = heapq.heappop(self._queue)
+                if first is None or first > now or self._under_way >= self.at_once:
+                    return False
+                thing = heapq.heappop(self._queue)[2]
                 thing.number = 0
-                self._more()
-                await self._do(thing)
+                self._under_way += 1
+                if not self._begin(thing):
+                    self._tasks.start(self._name, self._have(thing))
+            return True
         finally:
-            self._workers -= 1
-        self.see_to_it(PULSE)
+            self._beginning = False
+
+    async def _have(self, thing: T) -> None:
+        """One turn."""
+        try:
+            await self._do(thing)
+        except asyncio.CancelledError:  # the process is stopping: nothing is begun any more
+            self._under_way -= 1
+            raise
+        self.ended()

@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).parent.parent / "gateway"
 
 FLOORS: dict[str, int] = {
     # 0: words
+    "copying": 0,
     "crashpoints": 0,
     "model": 0,
     "errors": 0,
@@ -38,6 +39,7 @@ FLOORS: dict[str, int] = {
     "acting": 3,
     "asking": 3,
     "follower": 3,
+    "hearing": 3,
     "lanes": 3,
     "records": 3,
     "submission": 3,

@@ -40,13 +40,21 @@ class Histogram:
 
 
 @dataclass(slots=True)
+class Measured:
+    """What was measured in a slot, under one name."""
+
+    number: int = 0
+    sum: float = 0.0
+    greatest: float = 0.0
+
+
+@dataclass(slots=True)
 class Slot:
     """A few seconds."""
 
     number: int
     counts: Counter[str] = field(default_factory=Counter)
-    sums: dict[str, float] = field(default_factory=dict)
-    greatest: dict[str, float] = field(default_factory=dict)
+    measured: dict[str, Measured] = field(default_factory=dict)
 
 
 class Series:
@@ -61,10 +69,13 @@ class Series:
         self._slot(now).counts[what] += 1
 
     def measure(self, what: str, seconds: float, now: float) -> None:
-        slot = self._slot(now)
-        slot.counts[what] += 1
-        slot.sums[what] = seconds + slot.sums.get(what, 0.0)
-        slot.greatest[what] = max(seconds, slot.greatest.get(what, 0.0))
+        slot = self._newest if now < self._ends_at else self._slot(now)
+        measured = slot.measured.get(what)
+        if measured is None:
+            measured = slot.measured[what] = Measured()
+        measured.number += 1
+        measured.sum += seconds
+        measured.greatest = max(measured.greatest, seconds)
 
     def counted(self, what: str, now: float) -> list[int]:
         """By slot, the oldest first, the present one last."""
@@ -75,9 +86,9 @@ class Series:
         means: list[float | None] = []
         greatest: list[float | None] = []
         for slot in self._all(now):
-            number = slot.counts[what] if slot else 0
-            means.append(round(slot.sums[what] / number, 6) if slot and number else None)
-            greatest.append(round(slot.greatest[what], 6) if slot and number else None)
+            measured = slot.measured.get(what) if slot else None
+            means.append(round(measured.sum / measured.number, 6) if measured else None)
+            greatest.append(round(measured.greatest, 6) if measured else None)
         return {"mean": means, "max": greatest}
 
     def _slot(self, now: float) -> Slot:

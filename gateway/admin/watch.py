@@ -14,7 +14,7 @@ from gateway.admin.measures import STEP, Histogram, Series
 from gateway.admin.rows import moment
 from gateway.clock import Clock
 from gateway.model import ACTIVE, Operation, State, Trouble
-from gateway.telemetry import CallRecord, Poll
+from gateway.telemetry import CallRecord, Indifferent, Poll
 from gateway.telemetry.metrics import SHED
 
 RECENT = 100
@@ -65,7 +65,7 @@ class Health:
         }
 
 
-class Watch:
+class Watch(Indifferent):
     """Is told what happens, and remembers some of it."""
 
     def __init__(self, clock: Clock) -> None:
@@ -106,8 +106,9 @@ class Watch:
             self._ended(after, now)
 
     def polled(self, poll: Poll) -> None:
-        self._measure("monitor", poll.seconds)
-        self._measure("lateness", max(0.0, poll.late))
+        now = self._clock.monotonic()
+        self._measure("monitor", poll.seconds, now)
+        self._measure("lateness", max(0.0, poll.late), now)
 
     def poll_troubled(self, operation: Operation, trouble: Trouble) -> None:
         self._series.count("polls_troubled", self._clock.monotonic())
@@ -128,9 +129,6 @@ class Watch:
             case _:
                 pass
 
-    def crashed(self, where: str, error: BaseException) -> None:
-        """The log has it."""
-
     # --- what the upstream's client tells -----------------------------------------------------------------
 
     def upstream_answered(self, status: int, seconds: float) -> None:
@@ -140,7 +138,7 @@ class Watch:
             self._silent_at = now
             return
         self._silent_at = None
-        self._measure("upstream", seconds)
+        self._measure("upstream", seconds, self._clock.monotonic())
         self.upstream.fine(now)
         self.token.fine(now)  # without one, the request would not have got there
 
@@ -177,8 +175,8 @@ class Watch:
         if self._silent_at is not None and now - self._silent_at <= BLAMED:
             self.upstream.ill(reason, now)
 
-    def _measure(self, what: str, seconds: float) -> None:
-        self._series.measure(what, seconds, self._clock.monotonic())
+    def _measure(self, what: str, seconds: float, now: float) -> None:
+        self._series.measure(what, seconds, now)
         self._histograms[what].add(seconds)
 
     def _ended(self, operation: Operation, now: float) -> None:

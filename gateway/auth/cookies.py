@@ -69,9 +69,13 @@ class Cookies:
         self._now = now
         self._monotonic = monotonic
         self._jars: TTLCache[str, tuple[Cookie, ...]] = TTLCache(maxsize=size, ttl=keep, timer=monotonic)
+        self._any = False
+        """Whether there ever was one."""
 
     def heard(self, operation_id: str, url: str, reply_headers: Headers) -> None:
         """Keep what a reply from this URL sets, for this operation."""
+        if not headers.has(reply_headers, b"set-cookie"):
+            return
         lines = headers.get_all(reply_headers, b"set-cookie")
         origin = origin_of(url) if lines else None
         if origin is None:
@@ -86,11 +90,12 @@ class Cookies:
             if cookie.ends_at is None or cookie.ends_at > now:
                 jar[key] = cookie
         if jar or operation_id in self._jars:
+            self._any = True
             self._jars[operation_id] = _bounded(list(jar.values()))
 
     def line(self, operation_id: str, url: str) -> Headers:
         """The Cookie line for a request of this operation to this URL, or none."""
-        jar = self._jars.get(operation_id, ())
+        jar = self._jars.get(operation_id, ()) if self._any else ()
         origin = origin_of(url) if jar else None
         if origin is None:
             return ()

@@ -9,6 +9,8 @@ Bounds on size are the business of whoever received the bytes; depth and the len
 
 import json
 import math
+import re
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -38,16 +40,22 @@ def read_answer(body: bytes) -> Document | None:
     Bytes that are not UTF-8 become replacement characters. Numbers that no double can hold become null, as do the
     words NaN and Infinity, which JavaScript writes and JSON forbids.
     """
-    text = body.decode("utf-8-sig", "replace")
+    body = body.removeprefix(BOM_UTF8)
+    text = body.decode("utf-8", "replace")
     try:
         try:
-            value = _JSON.decode(text)
+            value = _short(text) if len(text) <= _LONGEST_NUMBER else _JSON.decode(text)
         except _Foreign:
             value = _MORE_THAN_JSON.decode(text)
             text = json.dumps(value)
     except (ValueError, RecursionError):
         return None
     return Document(value, text) if isinstance(value, dict) else None
+
+
+def _short(text: str) -> object:
+    """The value of a text in which no number can be too long to be read as it is; most answers are that short."""
+    return (_JSON if _EXPONENT.search(text) else _SHORT_JSON).decode(text)
 
 
 def read_body(body: bytes) -> Mapping[str, object] | None:
@@ -109,4 +117,7 @@ def _unambiguous(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 _JSON = json.JSONDecoder(parse_int=_int, parse_float=_float, parse_constant=_foreign)
 """Made once: there is a monitor's answer for each poll."""
+_SHORT_JSON = json.JSONDecoder(parse_constant=_foreign)
+"""The same without a look at each number."""
+_EXPONENT = re.compile("[0-9][eE]")
 _MORE_THAN_JSON = json.JSONDecoder(parse_int=_int, parse_float=_float, parse_constant=lambda _: None)

@@ -56,6 +56,11 @@ class Store(Protocol):
     async def save(self, operation: Operation, *, previous: Operation) -> None:
         """Write over `previous`, provided it still is what is stored. Raises `Conflict`."""
 
+    def save_at_once(self, operation: Operation, *, previous: Operation) -> bool:
+        """As `save`, without waiting; False where that cannot be done, or `previous` is not what is stored: nothing was
+        written then.
+        """
+
     async def discard(self, operation: Operation) -> None:
         """Forget a record that came to nothing, provided it still is exactly this one. Raises `Conflict`.
 

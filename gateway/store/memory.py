@@ -89,9 +89,22 @@ class MemoryStore:
         return True
 
     async def save(self, operation: Operation, *, previous: Operation) -> None:
-        if _version(self._look(previous.id)) != _version(previous):
+        if not self._write(operation, previous):
             raise Conflict
-        self._put(operation)
+
+    def save_at_once(self, operation: Operation, *, previous: Operation) -> bool:
+        return self._write(operation, previous)
+
+    def _write(self, operation: Operation, previous: Operation) -> bool:
+        """Write over `previous`, if it is what is there."""
+        stored = self._look(previous.id)
+        if stored is not previous and _version(stored) != _version(previous):
+            return False
+        if operation.state in ACTIVE and stored is not None and stored.state in ACTIVE:
+            self._active[operation.id] = operation
+        else:
+            self._put(operation)
+        return True
 
     async def discard(self, operation: Operation) -> None:
         if _version(self._look(operation.id)) != _version(operation):

@@ -235,6 +235,10 @@ class RedisStore:
     async def save(self, operation: Operation, *, previous: Operation) -> None:
         await self._done(f"save {operation.id}", self._save(operation, previous))
 
+    def save_at_once(self, operation: Operation, *, previous: Operation) -> bool:
+        """Never: the server has to be waited for."""
+        return False
+
     async def discard(self, operation: Operation) -> None:
         await self._done(f"discard {operation.id}", self._discard(operation))
 

@@ -106,6 +106,10 @@ class SqliteStore:
         # However long it takes: told that it failed, its caller would not know whether it was done later.
         await self._writer.put(weight, lambda connection: self._table.save(connection, operation, previous))
 
+    def save_at_once(self, operation: Operation, *, previous: Operation) -> bool:
+        """Never: the disk has to be waited for."""
+        return False
+
     async def discard(self, operation: Operation) -> None:
         await self._writer.put(Weight.DURABLE, lambda connection: self._table.discard(connection, operation))
 

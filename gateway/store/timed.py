@@ -47,6 +47,13 @@ class TimedStore:
     async def save(self, operation: Operation, *, previous: Operation) -> None:
         await self._timed("save", self._store.save(operation, previous=previous))
 
+    def save_at_once(self, operation: Operation, *, previous: Operation) -> bool:
+        began = self._clock.monotonic()
+        if not self._store.save_at_once(operation, previous=previous):
+            return False
+        self._used("save", self._clock.monotonic() - began, failed=False)
+        return True
+
     async def discard(self, operation: Operation) -> None:
         await self._timed("discard", self._store.discard(operation))
 

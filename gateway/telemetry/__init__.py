@@ -4,9 +4,9 @@ Rules: records are plain values; no record holds a token, a body or a monitor UR
 never awaits.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from gateway.model import Operation, Trouble
 
@@ -88,32 +88,60 @@ class Observer(Protocol):
         """A bug: an exception that nobody expected."""
 
 
-class Observers:
-    """Several observers as one."""
-
-    def __init__(self, observers: Sequence[Observer]) -> None:
-        self._observers = tuple(observers)
+class Indifferent:
+    """Does nothing about anything; an observer that derives from it says what it does care for."""
 
     def call_ended(self, record: CallRecord, seconds: float) -> None:
-        for observer in self._observers:
-            observer.call_ended(record, seconds)
+        """See `Observer`, as for the others."""
+
+    def operation_changed(self, before: Operation | None, after: Operation) -> None: ...
+
+    def polled(self, poll: Poll) -> None: ...
+
+    def poll_troubled(self, operation: Operation, trouble: Trouble) -> None: ...
+
+    def event(self, name: str, **facts: str | float | bool) -> None: ...
+
+    def crashed(self, where: str, error: BaseException) -> None: ...
+
+
+class Observers:
+    """Several observers as one. Nobody is told what he is indifferent to: there are thousands of polls a second."""
+
+    def __init__(self, observers: Sequence[Observer]) -> None:
+        def caring(name: str) -> list[Any]:
+            idle = getattr(Indifferent, name)
+            return [getattr(one, name) for one in observers if getattr(type(one), name, None) is not idle]
+
+        self._call_ended: list[Callable[[CallRecord, float], None]] = caring("call_ended")
+        self._operation_changed: list[Callable[[Operation | None, Operation], None]] = caring(
+            "operation_changed"
+        )
+        self._polled: list[Callable[[Poll], None]] = caring("polled")
+        self._poll_troubled: list[Callable[[Operation, Trouble], None]] = caring("poll_troubled")
+        self._event: list[Callable[..., None]] = caring("event")
+        self._crashed: list[Callable[[str, BaseException], None]] = caring("crashed")
+
+    def call_ended(self, record: CallRecord, seconds: float) -> None:
+        for tell in self._call_ended:
+            tell(record, seconds)
 
     def operation_changed(self, before: Operation | None, after: Operation) -> None:
-        for observer in self._observers:
-            observer.operation_changed(before, after)
+        for tell in self._operation_changed:
+            tell(before, after)
 
     def polled(self, poll: Poll) -> None:
-        for observer in self._observers:
-            observer.polled(poll)
+        for tell in self._polled:
+            tell(poll)
 
     def poll_troubled(self, operation: Operation, trouble: Trouble) -> None:
-        for observer in self._observers:
-            observer.poll_troubled(operation, trouble)
+        for tell in self._poll_troubled:
+            tell(operation, trouble)
 
     def event(self, name: str, **facts: str | float | bool) -> None:
-        for observer in self._observers:
-            observer.event(name, **facts)
+        for tell in self._event:
+            tell(name, **facts)
 
     def crashed(self, where: str, error: BaseException) -> None:
-        for observer in self._observers:
-            observer.crashed(where, error)
+        for tell in self._crashed:
+            tell(where, error)

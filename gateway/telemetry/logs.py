@@ -16,7 +16,7 @@ import structlog
 from structlog.typing import FilteringBoundLogger, Processor
 
 from gateway.model import ACTIVE, Operation, State, Trouble
-from gateway.telemetry import CallRecord, Poll
+from gateway.telemetry import CallRecord, Indifferent
 from gateway.telemetry.lines import Turn, call_line
 from gateway.telemetry.redaction import redact
 
@@ -136,7 +136,7 @@ def own_up(observer: "LogObserver") -> None:
     threading.excepthook = lambda seen: observer.crashed("thread", seen.exc_value or seen.exc_type())
 
 
-class LogObserver:
+class LogObserver(Indifferent):
     """Writes what it is told to a structlog logger."""
 
     def __init__(self, log: FilteringBoundLogger) -> None:
@@ -180,9 +180,6 @@ class LogObserver:
             if after.problem is not None:
                 facts["code"] = after.problem.code
             self._log.info("operation_ended", polls=after.polls, **facts)
-
-    def polled(self, poll: Poll) -> None:
-        """Nothing to say: how many there were stands in the lines of call and operation."""
 
     def poll_troubled(self, operation: Operation, trouble: Trouble) -> None:
         self._log.warning(

@@ -21,8 +21,8 @@ from prometheus_client.exposition import choose_encoder
 
 from gateway import __version__, guard
 from gateway.config.shape import StoreName
-from gateway.model import ACTIVE, Ailment, Operation, Progress, State, Trouble
-from gateway.telemetry import CallRecord, Poll
+from gateway.model import ACTIVE, Ailment, Operation, Progress, State
+from gateway.telemetry import CallRecord, Indifferent, Poll
 from gateway.telemetry.counting import OTHER, Counter, Durations
 from gateway.telemetry.logs import EVENTS
 
@@ -183,7 +183,7 @@ class Counted:
         return family
 
 
-class Metrics:
+class Metrics(Indifferent):
     """Counts what it is told, and spells it out."""
 
     def __init__(self, *, store: str, dialects: Sequence[str]) -> None:
@@ -259,9 +259,6 @@ class Metrics:
     def polled(self, poll: Poll) -> None:
         self.counted.polls.at(poll.operation.plan.dialect, poll.reading).value += 1
         self._late.note(max(0.0, poll.late))
-
-    def poll_troubled(self, operation: Operation, trouble: Trouble) -> None:
-        """Counted as the poll that it is."""
 
     def event(self, name: str, **facts: str | float | bool) -> None:
         self.counted.events.at(name).value += 1

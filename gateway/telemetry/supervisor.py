@@ -12,8 +12,7 @@ import socket
 from collections.abc import Mapping
 from contextlib import suppress
 
-from gateway.model import Operation, Trouble
-from gateway.telemetry import CallRecord, Observer, Poll
+from gateway.telemetry import Indifferent, Observer
 
 VARIABLE = "NOTIFY_SOCKET"
 
@@ -25,7 +24,7 @@ def supervisors(environ: Mapping[str, str]) -> list[Observer]:
     return [Supervisor(address)] if address.startswith(("/", "@")) else []
 
 
-class Supervisor:
+class Supervisor(Indifferent):
     """Tells systemd what the log says of the gateway as a whole."""
 
     def __init__(self, address: str) -> None:
@@ -45,21 +44,6 @@ class Supervisor:
                 self._say("STOPPING=1", f"STATUS=stopping, {facts['held']} calls are held")
             case _:
                 return  # the log's business alone
-
-    def call_ended(self, record: CallRecord, seconds: float) -> None:
-        pass
-
-    def operation_changed(self, before: Operation | None, after: Operation) -> None:
-        pass
-
-    def polled(self, poll: Poll) -> None:
-        pass
-
-    def poll_troubled(self, operation: Operation, trouble: Trouble) -> None:
-        pass
-
-    def crashed(self, where: str, error: BaseException) -> None:
-        pass
 
     def _say(self, *lines: str) -> None:
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:

@@ -37,8 +37,8 @@ from opentelemetry.trace import Span, SpanContext, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from gateway import __version__, headers
-from gateway.model import Headers, Operation, State, Trouble
-from gateway.telemetry import CallRecord, Observer, Poll
+from gateway.model import Headers, Operation, State
+from gateway.telemetry import CallRecord, Indifferent, Observer, Poll
 
 QUEUED = 4096
 """Spans that wait to be sent; one takes about 2 KiB."""
@@ -68,7 +68,7 @@ def exporter(endpoint: str) -> SpanExporter:
     return OTLPSpanExporter(endpoint=whole, timeout=SENDING)
 
 
-class OtlpTraces:
+class OtlpTraces(Indifferent):
     """Makes spans, and hands them to an exporter in a thread."""
 
     def __init__(self, exporter: SpanExporter) -> None:
@@ -135,18 +135,6 @@ class OtlpTraces:
                     "gateway.took_ms": round(poll.seconds * 1000, 1),
                 },
             )
-
-    def call_ended(self, record: CallRecord, seconds: float) -> None:
-        """Its trace is told."""
-
-    def poll_troubled(self, operation: Operation, trouble: Trouble) -> None:
-        """It is an event of the polls' span."""
-
-    def event(self, name: str, **facts: str | float | bool) -> None:
-        """Belongs to no trace."""
-
-    def crashed(self, where: str, error: BaseException) -> None:
-        """The log has it."""
 
     def _follow(self, operation: Operation) -> Span:
         starter = self.starters.get(operation.id)

@@ -1,6 +1,6 @@
 r"""The only module that opens connections to Graph and to monitors.
 
-    graph     Graph.open, reach          the upstream's origin, callers' credentials      monitors  Monitors.get, vet
+    graph     Graph.open, reach          the upstream's origin, callers' credentials      monitors  Monitors.get, begin, vet
        \______________________________________   two worlds   ____________________________________/
                                                    |  each with its own
     pool      newest idle connection or a new one; what may be sent again, and what never
@@ -23,12 +23,13 @@ from gateway.upstream.connection import Timeouts
 from gateway.upstream.dial import Resolver
 from gateway.upstream.exchange import Begun, Enclosed, Exchange
 from gateway.upstream.graph import Graph
-from gateway.upstream.monitors import Monitors, Trusted
+from gateway.upstream.monitors import Asked, Monitors, Told, Trusted
 from gateway.upstream.outbox import Outbox
 from gateway.upstream.wire import Outgoing, Request, RequestUnsendable, UrlUnusable, compose
 
 __all__ = [
     "AddressPolicy",
+    "Asked",
     "Begun",
     "Enclosed",
     "Exchange",
@@ -40,6 +41,7 @@ __all__ = [
     "RequestUnsendable",
     "Resolver",
     "Timeouts",
+    "Told",
     "Trusted",
     "UrlUnusable",
     "compose",

@@ -119,8 +119,12 @@ class Begun:
         self.answer = answer
         self._connection = connection
 
+    def within(self, seconds: float) -> None:
+        """The whole of the answer has to come in so many seconds from now."""
+        self._connection.within(self.answer, seconds)
+
     def over(self) -> None:
-        """The answer is complete, and was taken."""
+        """Nothing more comes of the answer."""
         self._connection.unheard()
 
     def exchange(self) -> Exchange:

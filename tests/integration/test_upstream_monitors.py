@@ -16,7 +16,7 @@ from gateway.errors import (
     UpstreamSilent,
     UpstreamUnreachable,
 )
-from gateway.model import Reply
+from gateway.model import Headers, Reply
 from gateway.tasks import Tasks
 from gateway.upstream import (
     AddressPolicy,
@@ -28,6 +28,7 @@ from gateway.upstream import (
     Trusted,
 )
 from gateway.upstream.dial import system_resolver
+from gateway.upstream.graph import Answered, unheard
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 PRIVATE = AddressPolicy(allow_private=True)
@@ -42,6 +43,7 @@ async def watching(
     max_body: int = 1000,
     concurrency: int = 4,
     resolve: Resolver = system_resolver,
+    answered: Answered = unheard,
 ) -> AsyncIterator[Monitors]:
     tasks = Tasks()
     monitors = Monitors(
@@ -54,6 +56,7 @@ async def watching(
         max_header=4096,
         trusted=trusted,
         resolve=resolve,
+        answered=answered,
     )
     try:
         yield monitors
@@ -86,13 +89,40 @@ def with_origin(story: Callable[[Origin], Awaitable[None]], script: Script) -> N
 # --- what is asked -------------------------------------------------------------------------------------------
 
 
-def test_a_poll() -> None:
+async def waited_for(monitors: Monitors, url: str, headers: Headers) -> Reply:
+    return await monitors.get(url, headers)
+
+
+async def begun(monitors: Monitors, url: str, headers: Headers) -> Reply:
+    """On a connection that is there already; what cannot be told at once is waited for."""
+    await monitors.vet(url)
+    come: asyncio.Future[Reply | Exception | None] = asyncio.get_running_loop().create_future()
+    asked = monitors.begin(url, headers, come.set_result)
+    assert asked is not None
+    assert not come.done(), "what told would be told before it is known who asked"
+    said = await come
+    if isinstance(said, Exception):
+        raise said
+    return await asked.rest() if said is None else said
+
+
+Ask = Callable[[Monitors, str, Headers], Awaitable[Reply]]
+
+
+@pytest.fixture(params=[waited_for, begun])
+def ask(request: pytest.FixtureRequest) -> Ask:
+    """The two ways to ask a monitor, which differ in nothing else."""
+    way: Ask = request.param
+    return way
+
+
+def test_a_poll(ask: Ask) -> None:
     async def story(origin: Origin) -> None:
         async with watching() as monitors:
             url = f"{origin.url}/_api/v2.0/monitor/4A3!%2f/../a?tempauth=a%3D&x=é#fragment"
-            reply = await monitors.get(url, ((b"Accept", b"*/*"), (b"X", b"1"), (b"X", b"2")))
+            reply = await ask(monitors, url, ((b"Accept", b"*/*"), (b"X", b"1"), (b"X", b"2")))
             assert reply == Reply(202, ((b"Content-Length", b"2"), (b"X-A", b"1"), (b"x-a", b"2")), b"{}")
-            assert (await monitors.get(url, ())).body == b"{}"
+            assert (await ask(monitors, url, ())).body == b"{}"
             assert len(origin.lines) == 1
         assert origin.requests[0].raw == (
             b"GET /_api/v2.0/monitor/4A3!%2f/../a?tempauth=a%3D&x=\xc3\xa9 HTTP/1.1\r\n"
@@ -102,10 +132,10 @@ def test_a_poll() -> None:
     with_origin(story, answering(b"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\nX-A: 1\r\nx-a: 2\r\n\r\n{}"))
 
 
-def test_a_redirect_is_a_reply() -> None:
+def test_a_redirect_is_a_reply(ask: Ask) -> None:
     async def story(origin: Origin) -> None:
         async with watching() as monitors:
-            reply = await monitors.get(origin.url + "/a", ())
+            reply = await ask(monitors, origin.url + "/a", ())
         assert (reply.status, reply.headers[0]) == (303, (b"Location", b"http://127.0.0.1:1/item"))
         assert len(origin.requests) == 1
 
@@ -125,7 +155,7 @@ def test_a_redirect_is_a_reply() -> None:
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n",
     ],
 )
-def test_a_body_that_is_too_large(head: bytes) -> None:
+def test_a_body_that_is_too_large(head: bytes, ask: Ask) -> None:
     async def script(line: Line) -> None:
         await line.request()
         await line.send(head + b"x" * 1001)
@@ -133,7 +163,7 @@ def test_a_body_that_is_too_large(head: bytes) -> None:
 
     async def story(origin: Origin) -> None:
         async with watching() as monitors:
-            reply = await monitors.get(origin.url, ())
+            reply = await ask(monitors, origin.url, ())
             assert (reply.status, reply.body, reply.oversized) == (200, b"", True)
             while monitors.connections != (0, 0):
                 await turn()
@@ -141,10 +171,10 @@ def test_a_body_that_is_too_large(head: bytes) -> None:
     with_origin(story, script)
 
 
-def test_a_body_that_just_fits() -> None:
+def test_a_body_that_just_fits(ask: Ask) -> None:
     async def story(origin: Origin) -> None:
         async with watching() as monitors:
-            reply = await monitors.get(origin.url, ())
+            reply = await ask(monitors, origin.url, ())
             assert (reply.body, reply.oversized) == (b"x" * 1000, False)
 
     with_origin(story, answering(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + b"x" * 1000))
@@ -156,12 +186,14 @@ def test_no_credential_goes_to_a_monitor(name: bytes) -> None:
         async with watching() as monitors:
             with pytest.raises(RequestUnsendable):
                 await monitors.get(origin.url, ((name, b"Bearer x"),))
+            with pytest.raises(RequestUnsendable):
+                monitors.begin(origin.url, ((name, b"Bearer x"),), print)
         assert origin.lines == []
 
     with_origin(story, answering(OK))
 
 
-def test_troubles() -> None:
+def test_troubles(ask: Ask) -> None:
     async def script(line: Line) -> None:
         target = (await line.request()).target
         if target == b"/garbage":
@@ -177,17 +209,19 @@ def test_troubles() -> None:
                 ("/broken", UpstreamBroken),
             ):
                 with pytest.raises(error):
-                    await monitors.get(origin.url + path, ())
+                    await ask(monitors, origin.url + path, ())
             for url in ("https://u@h/", "ftp://h/", "https://h\\.evil/", "/relative"):
                 with pytest.raises(AddressRefused):
-                    await monitors.get(url, ())
+                    await ask(monitors, url, ())
+                with pytest.raises(AddressRefused):
+                    monitors.begin(url, (), print)
                 with pytest.raises(AddressRefused):
                     await monitors.vet(url)
 
     with_origin(story, script)
 
 
-def test_a_stale_connection_costs_nothing() -> None:
+def test_a_stale_connection_costs_nothing(ask: Ask) -> None:
     async def script(line: Line) -> None:
         await line.request()
         await line.send(OK)
@@ -196,13 +230,13 @@ def test_a_stale_connection_costs_nothing() -> None:
     async def story(origin: Origin) -> None:
         async with watching() as monitors:
             for _ in range(3):
-                assert (await monitors.get(origin.url, ())).body == b"{}"
+                assert (await ask(monitors, origin.url, ())).body == b"{}"
         assert len(origin.lines) == 3
 
     with_origin(story, script)
 
 
-def test_a_trickle_ends() -> None:
+def test_a_trickle_ends(ask: Ask) -> None:
     async def script(line: Line) -> None:
         await line.request()
         await line.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
@@ -213,7 +247,7 @@ def test_a_trickle_ends() -> None:
     async def story(origin: Origin) -> None:
         async with watching(timeouts=Timeouts(connect=0.1, reply=0.1, idle=0.1)) as monitors:
             with pytest.raises(UpstreamSilent):
-                await monitors.get(origin.url, ())
+                await ask(monitors, origin.url, ())
             while monitors.connections != (0, 0):
                 await turn()
 
@@ -257,6 +291,88 @@ def test_a_cancelled_poll_gives_its_place_back() -> None:
                     await polls
             assert (await monitors.get(origin.url, ())).body == b"{}"
             assert (await monitors.get(origin.url, ())).body == b"{}"
+
+    with_origin(story, script)
+
+
+# --- what is begun --------------------------------------------------------------------------------------------
+
+
+def test_what_is_begun_needs_a_connection_that_is_idle() -> None:
+    async def story(origin: Origin) -> None:
+        told: list[Reply | Exception | None] = []
+        async with watching() as monitors:
+            assert monitors.begin(origin.url, (), told.append) is None
+            await monitors.vet(origin.url)
+            assert monitors.begin(origin.url, (), told.append) is not None
+            assert monitors.begin(origin.url, (), told.append) is None, "it is busy"
+            while not told:
+                await turn()
+            await monitors.get(origin.url, ())
+        assert told == [Reply(200, ((b"Content-Length", b"2"),), b"{}")]
+        assert len(origin.requests) == 2
+        assert len(origin.lines) == 1
+
+    with_origin(story, answering(OK))
+
+
+def test_a_reply_in_pieces_is_whole_all_the_same() -> None:
+    pieces = (
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-",
+        b"Length: 6\r\n\r\nab",
+        b"cd",
+        b"ef",
+    )
+
+    async def script(line: Line) -> None:
+        await line.request()
+        for piece in pieces:
+            await line.send(piece)
+            for _ in range(5):
+                await turn()
+
+    async def story(origin: Origin) -> None:
+        async with watching() as monitors:
+            reply = await begun(monitors, origin.url, ())
+            assert (reply.status, reply.body, reply.oversized) == (200, b"abcdef", False)
+
+    with_origin(story, script)
+
+
+def test_what_is_abandoned_is_never_told_of_and_ends_its_connection() -> None:
+    async def script(line: Line) -> None:
+        await line.request()
+        await line.ended()
+
+    async def story(origin: Origin) -> None:
+        told: list[Reply | Exception | None] = []
+        async with watching() as monitors:
+            await monitors.vet(origin.url)
+            asked = monitors.begin(origin.url, (), told.append)
+            assert asked is not None
+            await origin.until(lambda: bool(origin.requests))
+            asked.abandon()
+            asked.abandon()
+            while monitors.connections != (0, 0):
+                await turn()
+        assert told == []
+
+    with_origin(story, script)
+
+
+def test_replies_to_what_was_begun_are_counted_with_their_time() -> None:
+    async def story(origin: Origin) -> None:
+        counted: list[tuple[int, float]] = []
+        async with watching(answered=lambda status, seconds: counted.append((status, seconds))) as monitors:
+            await begun(monitors, origin.url, ())
+            with pytest.raises(UpstreamBroken):
+                await begun(monitors, origin.url + "/broken", ())
+        assert [status for status, _ in counted[:2]] == [200, 0]
+        assert all(seconds >= 0 for _, seconds in counted)
+
+    async def script(line: Line) -> None:
+        while (await line.request()).target != b"/broken":
+            await line.send(OK)
 
     with_origin(story, script)
 

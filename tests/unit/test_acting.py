@@ -20,7 +20,7 @@ from gateway.errors import (
     UpstreamUnreachable,
 )
 from gateway.model import Headers, Reply
-from gateway.upstream import Exchange, Outgoing
+from gateway.upstream import Asked, Exchange, Outgoing, Told
 
 CLAIMS = '{"access_token":{}}'
 DEMAND = (
@@ -207,6 +207,9 @@ HOSTED = running(monitor="https://graph/v1.0/operations/1", monitor_credential=T
 
 class NoMonitors:
     """Nobody on another origin is asked here."""
+
+    def begin(self, url: str, headers: Headers, told: Told) -> Asked | None:
+        return None
 
     async def get(self, url: str, headers: Headers) -> Reply:
         raise AssertionError(url)

@@ -14,7 +14,7 @@ from gateway.auth import Caller, Vault
 from gateway.auth.cookies import Cookies
 from gateway.dialects.workbook import WORKBOOK
 from gateway.model import Headers, Operation, Reply
-from gateway.upstream import Exchange, Outgoing
+from gateway.upstream import Asked, Exchange, Outgoing, Told
 
 SESSION = (b"Workbook-Session-Id", b"cluster=1")
 CALL: Headers = ((b"Authorization", b"Bearer a"), SESSION, (b"X-Mine", b"1"), (b"Cookie", b"c=1"))
@@ -48,6 +48,9 @@ class Listening:
     async def open(self, outgoing: Outgoing, *, max_idle: float | None = None) -> Exchange:
         self.lines.append(outgoing.headers)
         return Answered()  # type: ignore[return-value] # as much of an exchange as is needed
+
+    def begin(self, url: str, headers: Headers, told: Told) -> Asked | None:
+        return None
 
     async def get(self, url: str, headers: Headers) -> Reply:
         self.lines.append(headers)

@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
+import pytest
 from fakes.clock import FakeClock, settle
 from fakes.records import START, Remembering, running
 
@@ -18,6 +20,7 @@ from gateway.records import Records
 from gateway.store import StoreDown
 from gateway.store.memory import MemoryStore
 from gateway.tasks import Tasks
+from gateway.upstream import Asked, Told
 
 BUSY = Reply(202, (), b'{"operation":"ItemCopy","percentageComplete":27.8,"status":"inProgress"}')
 DONE = Reply(202, (), b'{"percentageComplete":100.0,"resourceId":"B","status":"completed"}')
@@ -34,6 +37,12 @@ class ScriptedAsking(Asking):
     under_way: int = 0
     most_under_way: int = 0
 
+    way: ClassVar[str] = ""
+    """How it answers; see `way_of_asking`."""
+
+    meanwhile: Callable[[Operation], None] = lambda _: None
+    """What happens while it asks."""
+
     lent: list[Caller] = field(default_factory=list)
     """The credentials that it may use."""
 
@@ -46,18 +55,57 @@ class ScriptedAsking(Asking):
     def may_ask(self, operation: Operation) -> bool:
         return not operation.monitor_credential or bool(self.lent)
 
+    def begin(self, operation: Operation, url: str, told: Told) -> Asked | None:
+        if self.way == "waited for" or operation.monitor_credential:
+            return None
+        self._note(operation, url)
+        asyncio.get_running_loop().call_soon(self._tell, told)
+        return Abandonable()  # type: ignore[return-value] # as much of one as is needed
+
+    def _tell(self, told: Told) -> None:
+        told(None if self.way == "begun, and the rest waited for" else self._answer())
+
+    def heard(self, operation: Operation, url: str, reply: Reply) -> None:
+        pass
+
+    async def rest(self, operation: Operation, url: str, asked: Asked) -> Reply:
+        await settle(3)
+        return self._raised(self._answer())
+
     async def ask(self, operation: Operation, url: str) -> Reply:
         if not self.may_ask(operation):
             raise CredentialGone
+        self._note(operation, url)
+        await settle(3)
+        return self._raised(self._answer())
+
+    def _note(self, operation: Operation, url: str) -> None:
         self.asked.append((self.clock.now() - START, url))
         self.under_way += 1
         self.most_under_way = max(self.most_under_way, self.under_way)
-        await settle(3)
+        self.meanwhile(operation)
+
+    def _answer(self) -> Reply | Exception:
         self.under_way -= 1
-        said = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+        return self.script.pop(0) if len(self.script) > 1 else self.script[0]
+
+    def _raised(self, said: Reply | Exception) -> Reply:
         if isinstance(said, Exception):
             raise said
         return said
+
+
+class Abandonable:
+    """A poll that was begun."""
+
+    def abandon(self) -> None:
+        pass
+
+
+@pytest.fixture(autouse=True, params=["waited for", "begun", "begun, and the rest waited for"])
+def way_of_asking(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything here holds whether a poll has a task, has none, or has one for its end."""
+    monkeypatch.setattr(ScriptedAsking, "way", request.param)
 
 
 class World:
@@ -245,6 +293,7 @@ def test_an_end_that_could_not_be_stored_is_stored_later_and_not_asked_for_again
             await save(operation, previous=previous)
 
         world.records.store.save = fails  # type: ignore[method-assign] # this one store
+        world.records.store.save_at_once = lambda *_, **__: False  # type: ignore[method-assign] # so that it is waited for
         await world.follow(running())
         await world.clock.advance(60)
         record = await world.ended()
@@ -446,15 +495,13 @@ def test_an_operation_that_comes_back_while_it_is_polled_has_one_poller_all_the_
         world = World(BUSY, DONE)
         await world.follow(running())
         back = replace(running(), epoch=3, revision=5)
-        ask = world.asking.ask
 
-        async def overtaken(operation: Operation, url: str) -> Reply:
+        def overtake(operation: Operation) -> None:
             if operation.epoch < 3:
-                await world.records.store.save(back, previous=operation)
+                assert world.records.store.save_at_once(back, previous=operation)
                 world.follower.follow(back)
-            return await ask(operation, url)
 
-        world.asking.ask = overtaken  # type: ignore[method-assign] # for this story only
+        world.asking.meanwhile = overtake
         await world.clock.advance(60)
         record = await world.ended()
         assert (record.state, record.epoch) == (State.RESULT, 3)
