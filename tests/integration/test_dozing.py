@@ -202,6 +202,7 @@ def test_monitors_that_hang_take_the_places_of_polls_and_never_those_of_calls() 
                 simulate="fault=poll1-99:hang",
             )
             assert answer.status == 202
+
         def polls() -> int:
             """Polls that are under way; most have no task."""
             live, idle = stage.gateway.monitors.connections
