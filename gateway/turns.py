@@ -26,6 +26,13 @@ from gateway.tasks import Tasks
 PULSE = 0.005
 """Seconds between two looks at what has become due."""
 
+LONGEST_PULSE = 0.02
+"""Seconds between two looks where many things have turns, of which so many more are begun together. To wake up costs as
+much as to begin ten: what slept in between has lost its caches."""
+
+FEW, MANY = 3, 24
+"""Begun by one look: from the former on a longer pulse pays, beyond the latter it only makes for longer bursts."""
+
 GRAIN = 0.001
 """Seconds; the least that is worth sleeping for."""
 
@@ -74,37 +81,48 @@ class Turns(Generic[T]):
         """How many are under way at the same time; may be changed."""
         self._do = do
         self._begin = begin
-        self._queue: list[tuple[float, int, T]] = []
-        """A heap: when (wall time), the number of the place, and whose it is. A place that was given up stays until it
-        is met."""
+        self._slots: dict[int, list[tuple[float, int, T]]] = {}
+        """By hundredths of a second, the places: when (wall time), the place's number, and whose it is. A place that was
+        given up stays until it is met."""
+        self._order: list[int] = []
+        """A heap of the slots that there are."""
+        self._sorted: int | None = None
+        """The slot that is sorted, the last place first."""
         self._numbers = count(1)
         self._under_way = 0
         self._beginning = False
+        self._pulse = PULSE
+        self._rests_until = 0.0
+        """No look before then."""
         self._watch: asyncio.Task[None] | None = None
         self._looks_at = 0.0
         """When the watch looks at the queue."""
 
     def put(self, thing: T, due: float) -> None:
         """Its next turn is at `due` (wall time)."""
-        thing.number = next(self._numbers)
-        heapq.heappush(self._queue, (due, thing.number, thing))
+        thing.number = number = next(self._numbers)
+        which = int(due * 100)
+        slot = self._slots.get(which)
+        if slot is None:
+            slot = self._slots[which] = []
+            heapq.heappush(self._order, which)
+        elif which == self._sorted:
+            self._sorted = None
+        slot.append((due, number, thing))
 
-    def see_to_it(self, pause: float = 0.0) -> None:
-        """Have somebody there when the first one is due; to be called after `put`, unless a turn is being had.
-
-        No look sooner than after `pause` seconds.
-        """
+    def see_to_it(self) -> None:
+        """Have somebody there when the first one is due; to be called after `put`, unless a turn is being had."""
         if self._beginning:
             return  # whoever looks will see to it
         at = self._first()
         if at is None or self._under_way >= self.at_once:  # the end of a turn will look
             self._call_off()
-        elif self._watch is None or self._looks_at > at:
-            at = max(at, self._clock.now() + pause)
-            if self._watch is None or self._looks_at > at:
-                self._call_off()
-                self._looks_at = at
-                self._watch = self._tasks.start(f"wait to {self._name}", self._wait())
+            return
+        at = max(at, self._rests_until)
+        if self._watch is None or self._looks_at > at:
+            self._call_off()
+            self._looks_at = at
+            self._watch = self._tasks.start(f"wait to {self._name}", self._wait())
 
     def ended(self) -> None:
         """A turn that was begun is over; to be called after `put`, if the thing has another one."""
@@ -112,7 +130,7 @@ class Turns(Generic[T]):
         self._under_way -= 1
         if full:
             self._look()
-        self.see_to_it(PULSE)
+        self.see_to_it()
 
     def _call_off(self) -> None:
         if self._watch is not None:
@@ -121,45 +139,64 @@ class Turns(Generic[T]):
 
     def _first(self) -> float | None:
         """When the first one is due."""
-        queue = self._queue
-        while queue and queue[0][2].number != queue[0][1]:
-            heapq.heappop(queue)
-        return queue[0][0] if queue else None
+        while self._order:
+            which = self._order[0]
+            slot = self._slots[which]
+            if which != self._sorted:
+                slot.sort(reverse=True)
+                self._sorted = which
+            while slot and slot[-1][2].number != slot[-1][1]:
+                slot.pop()
+            if slot:
+                return slot[-1][0]
+            del self._slots[heapq.heappop(self._order)]
+        return None
 
     async def _wait(self) -> None:
         """Look when there is something to begin, as long as there is something to come."""
         while True:
             while (left := self._looks_at - self._clock.now()) > 0:
                 await self._clock.sleep(max(left, GRAIN))
-            more = self._look()
+            begun = 0
+            while (some := self._look()) == IN_A_ROW:
+                begun += some
+                await self._clock.sleep(0)
+            self._adapt(begun + some)
             first = self._first()
             if first is None or self._under_way >= self.at_once:
                 self._watch = None
                 return
-            if more:
-                await self._clock.sleep(0)
-            else:
-                self._looks_at = max(first, self._clock.now() + PULSE)
+            self._looks_at = max(first, self._rests_until)
 
-    def _look(self) -> bool:
-        """Begin what is due, as far as there is room; whether there may be more of it."""
+    def _adapt(self, begun: int) -> None:
+        """Look less often where that many were begun together, and more often where they are not or too many."""
+        if begun < FEW or begun > MANY:
+            self._pulse = max(PULSE, self._pulse / 1.5)
+        else:
+            self._pulse = min(LONGEST_PULSE, self._pulse * 1.5)
+        self._rests_until = self._clock.now() + self._pulse
+
+    def _look(self) -> int:
+        """Begin what is due, as far as there is room, but only some of it; how much."""
         if self._beginning:
-            return False  # a turn ended as soon as it was begun
+            return 0  # a turn ended as soon as it was begun
         self._beginning = True
+        begun = 0
         try:
             now = self._clock.now()
-            for _ in range(IN_A_ROW):
+            while begun < IN_A_ROW:
                 first = self._first()
                 if first is None or first > now or self._under_way >= self.at_once:
-                    return False
-                thing = heapq.heappop(self._queue)[2]
+                    break
+                thing = self._slots[self._order[0]].pop()[2]
                 thing.number = 0
                 self._under_way += 1
+                begun += 1
                 if not self._begin(thing):
                     self._tasks.start(self._name, self._have(thing))
-            return True
         finally:
             self._beginning = False
+        return begun
 
     async def _have(self, thing: T) -> None:
         """One turn."""

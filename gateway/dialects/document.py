@@ -9,17 +9,15 @@ Bounds on size are the business of whoever received the bytes; depth and the len
 
 import json
 import math
-import re
 from codecs import BOM_UTF8
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _LONGEST_NUMBER = 300
 """Digits. Python itself refuses to read integers of more than 4300, and takes quadratic time for them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(NamedTuple):
     """A JSON object and its text, which is valid JSON."""
 
     members: Mapping[str, object]
@@ -44,18 +42,13 @@ def read_answer(body: bytes) -> Document | None:
     text = body.decode("utf-8", "replace")
     try:
         try:
-            value = _short(text) if len(text) <= _LONGEST_NUMBER else _JSON.decode(text)
+            value = (_SHORT_JSON if len(text) <= _LONGEST_NUMBER else _JSON).decode(text)
         except _Foreign:
             value = _MORE_THAN_JSON.decode(text)
             text = json.dumps(value)
     except (ValueError, RecursionError):
         return None
     return Document(value, text) if isinstance(value, dict) else None
-
-
-def _short(text: str) -> object:
-    """The value of a text in which no number can be too long to be read as it is; most answers are that short."""
-    return (_JSON if _EXPONENT.search(text) else _SHORT_JSON).decode(text)
 
 
 def read_body(body: bytes) -> Mapping[str, object] | None:
@@ -117,7 +110,6 @@ def _unambiguous(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 _JSON = json.JSONDecoder(parse_int=_int, parse_float=_float, parse_constant=_foreign)
 """Made once: there is a monitor's answer for each poll."""
-_SHORT_JSON = json.JSONDecoder(parse_constant=_foreign)
-"""The same without a look at each number."""
-_EXPONENT = re.compile("[0-9][eE]")
+_SHORT_JSON = json.JSONDecoder(parse_float=_float, parse_constant=_foreign)
+"""For what is too short to hold a number that is too long."""
 _MORE_THAN_JSON = json.JSONDecoder(parse_int=_int, parse_float=_float, parse_constant=lambda _: None)

@@ -6,7 +6,7 @@ never awaits.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from gateway.model import Operation, Trouble
 
@@ -52,8 +52,7 @@ NOTES = {
 """What may be noted of a call that comes to an operation; milliseconds where the name says so."""
 
 
-@dataclass(frozen=True, slots=True)
-class Poll:
+class Poll(NamedTuple):
     """One poll that has come back."""
 
     operation: Operation
