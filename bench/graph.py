@@ -203,6 +203,10 @@ class Graph:
             job = self.jobs[number]
             job.ends = min(job.ends, now + seconds * (place + 1) / len(numbers))
 
+    def go_on(self) -> None:
+        """Jobs that come from now on last as long as they are planned to."""
+        self._ending = False
+
     async def __aexit__(
         self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
     ) -> None:

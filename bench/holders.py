@@ -28,6 +28,13 @@ class Place:
     folder: Path
     port: int
     graph: Graph
+    front: int | None = None
+    """The port of what stands in front of the fake Graph."""
+    core: int = PROXY_CORE
+
+    @property
+    def upstream(self) -> int:
+        return self.graph.port if self.front is None else self.front
 
 
 def ours(place: Place, *, polling: str = EACH_SECOND) -> Program:
@@ -38,20 +45,20 @@ def ours(place: Place, *, polling: str = EACH_SECOND) -> Program:
     config.write_text(
         f"listen: {{port: {place.port}}}\n"
         f"admin: {{port: {free_port()}}}\n"
-        f'upstream: {{base_url: "http://{HOST}:{place.graph.port}"}}\n'
+        f'upstream: {{base_url: "http://{HOST}:{place.upstream}"}}\n'
         f"monitor: {{allowed_hosts: [127.0.0.1], allow_private: true, allow_http: true{ca_file}}}\n{polling}",
         encoding="utf-8",
     )
     command: list[str | Path] = [Path(sys.executable).parent / "lro-gateway", "run", "--config", config]
-    return Program("ours", command, core=PROXY_CORE, log=place.folder / "ours.log", life=120)
+    return Program("ours", command, core=place.core, log=place.folder / "ours.log", life=120)
 
 
 def _aiohttp(place: Place, *more: str) -> Program:
-    upstream = f"http://{HOST}:{place.graph.port}"
+    upstream = f"http://{HOST}:{place.upstream}"
     command: list[str | Path] = [sys.executable, HERE / "holder.py", str(place.port), upstream, *more]
     if place.graph.papers is not None:
         command += ["--ca", place.graph.papers.authority]
-    return Program("aiohttp", command, core=PROXY_CORE, log=place.folder / "holder.log", life=120)
+    return Program("aiohttp", command, core=place.core, log=place.folder / "holder.log", life=120)
 
 
 def plain(place: Place) -> Program:
@@ -69,14 +76,14 @@ def lua(place: Place) -> Program:
     papers = place.graph.papers
     values = {
         "PORT": place.port,
-        "UPSTREAM": place.graph.port,
+        "UPSTREAM": place.upstream,
         "FOLDER": place.folder,
         "LUA": HERE / "holder.lua",
         "TRUST": f"lua_ssl_trusted_certificate {papers.authority};" if papers else "",
     }
     config = filled(HERE / "holder.conf", place.folder / "nginx.conf", values)
     command: list[str | Path] = [nginx, "-p", place.folder, "-e", place.folder / "error.log", "-c", config]
-    return Program("lua", command, core=PROXY_CORE, log=place.folder / "nginx.log", life=120)
+    return Program("lua", command, core=place.core, log=place.folder / "nginx.log", life=120)
 
 
 HOLDERS: Mapping[str, Callable[[Place], Program]] = {

@@ -1,10 +1,15 @@
 """Mixed load: small calls passing through while thousands of others are held, beside the same calls alone.
 
-Both within one life of the gateway, one after the other, so that a ratio is that of one round. wrk at 32 connections
-takes all that the core has left: what polls need is missing there, and what calls take must not make polls late.
+All within one life of the gateway, one after the other, so that a ratio is that of one round. wrk at 32 connections takes
+all that the core has left: what polls need is missing there, and what calls take must not make polls late.
 
-    idle_*, held_*   calls/s, p50 and p99 in microseconds at 1 and at 32 connections, alone and while calls are held
-    poll_*           how late polls came while wrk ran at 32, milliseconds; `rate`: polls a second
+wrk, the upstream of the calls (nginx) and the fake Graph, which answers the polls, share the other core, where they are in
+each other's way. How much of the difference is theirs is measured too: nginx with Lua, on that core, holds as many calls
+while the gateway holds none. It takes an eighth of the core itself, so that this says a little too much.
+
+    idle_*, held_*, beside_*    calls/s, p50 and p99 in microseconds at 1 and at 32 connections: alone, while calls are
+                                held, and while another program holds as many
+    poll_*                      how late polls came while wrk ran at 32, milliseconds; `rate`: polls a second
 """
 
 import asyncio
@@ -14,15 +19,19 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 from bench.call import TARGET
+from bench.crowd import Crowd
 from bench.graph import Graph
-from bench.held import INTERVAL, RAMP, Held, in_peace, percentiles, plan
-from bench.holders import Place, ours
+from bench.held import INTERVAL, PATIENCE, RAMP, SETTLE, Held, in_peace, percentiles, plan
+from bench.holders import Place, lua, ours
 from bench.load import Load, wrk
-from bench.machine import HOST, free_port, workplace
+from bench.machine import HOST, LOAD_CORE, free_port, workplace
 from bench.rounds import Column, Figures, Part, Tell, note, number, run, table
+from bench.upstreams import front
 
 CONNECTIONS = (1, 32)
 HELD = 5_000
+ELSEWHERE = 100_000_000
+"""The first number of the other program's callers."""
 
 
 async def load(port: int, connections: int, seconds: float) -> Load:
@@ -35,7 +44,9 @@ async def both(size: int, seconds: float) -> dict[str, float]:
     figures: dict[str, float] = {}
     async with AsyncExitStack() as stack:
         graph = await stack.enter_async_context(Graph(plan))
-        place = Place(stack.enter_context(workplace()), free_port(), graph)
+        folder = stack.enter_context(workplace())
+        upstream = stack.enter_context(front(folder, graph.port))
+        place = Place(folder, free_port(), graph, front=upstream)
         program = stack.enter_context(ours(place))
         program.wait_for(place.port)
         held = Held(graph, program, place.port, size)
@@ -53,7 +64,25 @@ async def both(size: int, seconds: float) -> dict[str, float]:
             figures |= told(f"held_c{connections}", found)
         figures |= {"rate": (book.polls - polls) / found.seconds, "held": size}
         figures |= percentiles((gap - INTERVAL for gap in book.gaps), "poll", 1e3)
-        return figures | await held.finish(RAMP[size])
+        figures |= await held.finish(RAMP[size])
+        graph.go_on()
+        await hold_elsewhere(stack, graph, size)
+        for connections in CONNECTIONS:
+            polls = book.polls
+            found = await load(place.port, connections, seconds)
+            figures |= told(f"beside_c{connections}", found)
+        return figures | {"beside_rate": (book.polls - polls) / found.seconds}
+
+
+async def hold_elsewhere(stack: AsyncExitStack, graph: Graph, size: int) -> None:
+    """Another program, on the load's core, holds as many calls."""
+    place = Place(stack.enter_context(workplace()), free_port(), graph, core=LOAD_CORE)
+    program = stack.enter_context(lua(place))
+    program.wait_for(place.port)
+    crowd = Crowd(place.port, size, ELSEWHERE)
+    stack.callback(crowd.leave)
+    await crowd.arrive(RAMP[size], PATIENCE)
+    await asyncio.sleep(SETTLE)
 
 
 def told(prefix: str, found: Load) -> dict[str, float]:
@@ -80,13 +109,15 @@ def blocks(part: Part) -> Mapping[str, str]:
         for what, called in WHAT.items()
     }
 
-    def cell(when: str) -> Column:
-        return Column(when, lambda _, name: number(part.median("ours", f"{when}_{name}"), 0))
+    def cell(title: str, when: str) -> Column:
+        return Column(title, lambda _, name: number(part.median("ours", f"{when}_{name}"), 0))
 
     columns = (
-        cell("idle"),
-        cell("held"),
-        Column("held / idle", lambda _, name: number(times(part, name), 2)),
+        cell("alone", "idle"),
+        cell("while held", "held"),
+        Column("held / alone", lambda _, name: number(times(part, name, "idle"), 2)),
+        cell("held elsewhere", "beside"),
+        Column("held / held elsewhere", lambda _, name: number(times(part, name, "beside"), 2)),
     )
     polls = " / ".join(number(part.median("ours", f"poll_{which}"), 0) for which in ("p50", "p95", "max"))
     text = (
@@ -99,10 +130,10 @@ def blocks(part: Part) -> Mapping[str, str]:
 WHAT = {"rps": "calls/s", "p50": "p50, µs", "p99": "p99, µs"}
 
 
-def times(part: Part, figure: str) -> float | None:
-    """Median of held / idle over the rounds."""
+def times(part: Part, figure: str, when: str) -> float | None:
+    """Median over the rounds of what it is while calls are held, against this other time."""
     ratios = sorted(
-        one[f"held_{figure}"] / one[f"idle_{figure}"]
+        one[f"held_{figure}"] / one[f"{when}_{figure}"]
         for one in part.rounds.get("ours", ())
         if one is not None
     )

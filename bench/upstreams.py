@@ -1,4 +1,5 @@
-"""The two upstreams: nginx for small calls, and a program of our own for large bodies, which counts every byte.
+"""The upstreams: nginx for small calls, alone or in front of the fake Graph, and a program of our own for large bodies,
+which counts every byte.
 
 What it must not do: be slower than what stands before it, or the proxies would look alike.
 """
@@ -45,7 +46,7 @@ def small(folder: Path, papers: Papers | None = None) -> Iterator[Small]:
         "PORT": place.port,
         "STATUS_PORT": status_port,
         "CONTENT_TYPE": CONTENT_TYPE,
-        "ANSWERED": " ".join(f"add_header {name} '{value}';" for name, value in ANSWERED.items()),
+        "ANSWERED": _answered(),
         "BODY": BODY,
         "SIZE": len(BODY),
         "ECHO": "|".join("$http_" + name.lower().replace("-", "_") for name in SENT),
@@ -56,6 +57,31 @@ def small(folder: Path, papers: Papers | None = None) -> Iterator[Small]:
     with Program("upstream", command, core=LOAD_CORE, log=folder / "upstream.out") as program:
         program.wait_for(place.port)
         yield Small(place, status_port)
+
+
+@contextmanager
+def front(folder: Path, graph: int) -> Iterator[int]:
+    """In front of the fake Graph at this port, so that small calls do not wait behind its polls; gives its own port."""
+    if shutil.which("nginx") is None:
+        raise Failed("there is no nginx: make bench installs it")
+    place = Place(free_port())
+    values = {
+        "FOLDER": folder,
+        "PORT": place.port,
+        "GRAPH": graph,
+        "CONTENT_TYPE": CONTENT_TYPE,
+        "ANSWERED": _answered(),
+        "BODY": BODY,
+    }
+    conf = filled(HERE / "front.conf", folder / "front.conf", values)
+    command: list[str | Path] = ["nginx", "-p", folder, "-e", folder / "front.log", "-c", conf]
+    with Program("front", command, core=LOAD_CORE, log=folder / "front.out") as program:
+        program.wait_for(place.port)
+        yield place.port
+
+
+def _answered() -> str:
+    return " ".join(f"add_header {name} '{value}';" for name, value in ANSWERED.items())
 
 
 @contextmanager

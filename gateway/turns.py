@@ -27,11 +27,16 @@ PULSE = 0.005
 """Seconds between two looks at what has become due."""
 
 LONGEST_PULSE = 0.02
-"""Seconds between two looks where many things have turns, of which so many more are begun together. To wake up costs as
-much as to begin ten: what slept in between has lost its caches."""
+"""Seconds between two looks where many things have turns, so that `TOGETHER` of them are begun by each. To wake up costs
+as much as to begin several: what slept has lost its caches."""
 
-FEW, MANY = 3, 24
-"""Begun by one look: from the former on a longer pulse pays, beyond the latter it only makes for longer bursts."""
+TOGETHER = 16
+
+CROWD = 200.0
+"""Turns a second from which on a longer pulse pays."""
+
+MEMORY = 0.25
+"""Seconds over which turns are counted."""
 
 GRAIN = 0.001
 """Seconds; the least that is worth sleeping for."""
@@ -91,7 +96,9 @@ class Turns(Generic[T]):
         self._numbers = count(1)
         self._under_way = 0
         self._beginning = False
-        self._pulse = PULSE
+        self._rate = 0.0
+        """Turns a second, of late."""
+        self._looked_at = 0.0
         self._rests_until = 0.0
         """No look before then."""
         self._watch: asyncio.Task[None] | None = None
@@ -169,12 +176,15 @@ class Turns(Generic[T]):
             self._looks_at = max(first, self._rests_until)
 
     def _adapt(self, begun: int) -> None:
-        """Look less often where that many were begun together, and more often where they are not or too many."""
-        if begun < FEW or begun > MANY:
-            self._pulse = max(PULSE, self._pulse / 1.5)
-        else:
-            self._pulse = min(LONGEST_PULSE, self._pulse * 1.5)
-        self._rests_until = self._clock.now() + self._pulse
+        """Settle when the next look is, by how many turns a second there are."""
+        now = self._clock.now()
+        since = max(now - self._looked_at, GRAIN)
+        self._looked_at = now
+        self._rate += min(1.0, since / MEMORY) * (begun / since - self._rate)
+        pulse = PULSE
+        if self._rate > CROWD:
+            pulse = min(max(TOGETHER / self._rate, PULSE), LONGEST_PULSE)
+        self._rests_until = now + pulse
 
     def _look(self) -> int:
         """Begin what is due, as far as there is room, but only some of it; how much."""
