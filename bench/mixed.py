@@ -122,7 +122,8 @@ def blocks(part: Part) -> Mapping[str, str]:
     polls = " / ".join(number(part.median("ours", f"poll_{which}"), 0) for which in ("p50", "p95", "max"))
     text = (
         f"\nMeanwhile, at 32 connections, {number(part.median('ours', 'rate'))} polls a second for"
-        f" {number(part.median('ours', 'held'))} operations; a poll was {polls} ms late (p50 / p95 / most).\n\n"
+        f" {number(part.median('ours', 'held'))} operations; a poll was {polls} ms late (p50 / p95 / most). Held elsewhere,"
+        f" nginx with Lua on the load's core made {number(part.median('ours', 'beside_rate'))} polls a second.\n\n"
     )
     return {"mixed": table(rows, columns, names=names, head="calls that pass through") + text + note(part)}
 

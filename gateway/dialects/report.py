@@ -15,6 +15,7 @@ followed: it may want another service's token (O365/python-o365#872) or hold no 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gateway import headers
 from gateway.dialects import retry_after
@@ -22,6 +23,11 @@ from gateway.dialects.document import Document, object_of, plain, read_answer, t
 from gateway.dialects.problem import problem_of
 from gateway.dialects.status import GRAPH, Vocabulary, percent_of, word_of
 from gateway.model import Ailment, Progress, Reply, Report, Trouble
+
+SHORT = 200
+"""Bytes of a body up to which what it says is remembered. Nothing is in so short a one but the operation's progress."""
+MOST = 1024
+"""Bodies that are remembered."""
 
 _GONE_CODES = frozenset({"operationnotfound"})
 _THROTTLE_CODES = frozenset({"activitylimitreached", "throttledrequest", "toomanyrequests"})
@@ -55,6 +61,10 @@ def read_report(
 ) -> Report | Trouble:
     """Read one answer. `now` is in seconds since 1970, and matters to a Retry-After that is a date."""
     wait = _retry_after(reply, now)
+    if wait is None and len(reply.body) <= SHORT:
+        running = _running(reply.body, reply.status, is_result, vocabulary)
+        if running is not None:
+            return running
     document = None if reply.oversized else read_answer(reply.body)
     if document is not None:
         progress, word = _progress(document, reply.status, is_result, vocabulary)
@@ -68,6 +78,23 @@ def read_report(
     if reply.status == 202 and not reply.oversized and document is None:
         return Report(Progress.RUNNING, retry_after=wait)
     return _trouble(reply, document, wait)
+
+
+@lru_cache(MOST)
+def _running(
+    body: bytes, status: int, is_result: Callable[[Mapping[str, object]], bool], vocabulary: Vocabulary
+) -> Report | None:
+    """The report of an operation that goes on; None for any other answer.
+
+    Most answers say that, and in the same few words: of percentages with a decimal there are a thousand.
+    """
+    document = read_answer(body)
+    if document is None:
+        return None
+    progress, word = _progress(document, status, is_result, vocabulary)
+    return (
+        Report(progress, plain(word), percent_of(document.members)) if progress is Progress.RUNNING else None
+    )
 
 
 def header(reply: Reply, name: bytes) -> str | None:

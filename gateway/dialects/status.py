@@ -17,9 +17,9 @@ from gateway.dialects.document import object_of, text_of
 from gateway.model import Progress
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Vocabulary:
-    """Which words mean what; each in lower case and without white space."""
+    """Which words mean what; each in lower case and without white space. There are few: each is equal to itself alone."""
 
     running: frozenset[str]
     succeeded: frozenset[str]

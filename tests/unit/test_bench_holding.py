@@ -74,6 +74,11 @@ def test_tables_of_held_calls_and_of_mixed_load() -> None:
     assert "| plain aiohttp | 40.0 |" in made["held"]
     assert "| 19 of 20 |" in made["held-lateness"]
     assert "| plain aiohttp | 0.50 | 1.00 | 1.00 |" in made["held-ratios"]
-    calls = {f"{when}_c{n}_{what}": 10.0 for when in ("idle", "held") for n in (1, 32) for what in mixed.WHAT}
+    calls = {
+        f"{when}_c{n}_{what}": 10.0
+        for when in ("idle", "held", "beside")
+        for n in (1, 32)
+        for what in mixed.WHAT
+    }
     part = Part(rounds={"ours": [{**calls, "held_c32_p99": 15.0}, None]})
-    assert "| p99, µs, 32 connections | 10 | 15 | 1.50 |" in mixed.blocks(part)["mixed"]
+    assert "| p99, µs, 32 connections | 10 | 15 | 1.50 | 10 | 1.50 |" in mixed.blocks(part)["mixed"]
