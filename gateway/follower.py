@@ -162,7 +162,8 @@ class Follower:
                 return  # the caller will come back
 
     def close(self) -> None:
-        """Leave the polls that are under way without a task; the tasks are their keeper's."""
+        """Ask nobody any more, and leave the polls that are under way without a task; the tasks are their keeper's."""
+        self._turns.at_once = 0
         for following in self._following.values():
             if following.asked is not None:
                 following.asked.abandon()
@@ -313,15 +314,19 @@ class Follower:
         except Exception as error:  # noqa: BLE001 - as in `_conclude`
             self._observer.crashed(f"follow {operation.id}", error)
             pause = AFTER_A_BUG
-        self._settle(following, operation, moved, pause)
-        self._turns.ended()
+        try:
+            self._settle(following, operation, moved, pause)
+        finally:
+            self._turns.ended()
 
     def _go_on(self, following: Following, operation: Operation, work: Awaitable[Operation]) -> None:
         """Do the rest of a turn in a task."""
 
         async def go_on() -> None:
-            await self._conclude(following, operation, work)
-            self._turns.ended()
+            try:
+                await self._conclude(following, operation, work)
+            finally:
+                self._turns.ended()
 
         self._tasks.start("poll", go_on())
 

@@ -118,7 +118,7 @@ class RequestHead(NamedTuple):
 def check(head: RequestHead, *, header_limit: int = HEADER_LIMIT) -> Refusal | None:
     """Why this request is refused, or None. Never raises."""
     names = [name.lower() for name, _ in head.headers]
-    fields = {name.lower(): value.strip(b" \t") for name, value in head.headers}
+    fields = {name: value.strip(b" \t") for name, (_, value) in zip(names, head.headers, strict=True)}
     return (
         _start_line(head)
         or _size(head.headers, header_limit)

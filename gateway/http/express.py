@@ -1,8 +1,8 @@
 """The express lane: a plain call passes through without a task, a future or a second look.
 
 Most calls have no body or a small one, which is here with the head, a connection to the upstream is idle for them, and
-their answers are small. All of that happens in the event loop's own callbacks here: the request goes out as soon as it is parsed, and the
-answer as soon as it is there. Everything else goes the ordinary way (`server`, `forward`).
+their answers are small. All of that happens in the event loop's own callbacks here: the request goes out as soon as it is
+parsed, and the answer as soon as it is there. Everything else goes the ordinary way (`server`, `forward`).
 
     board -> the request is written upstream -+-> the whole answer is here -> written to the caller: the ride is over
                                               |
@@ -31,9 +31,10 @@ from gateway.dialects import Dialect, find
 from gateway.errors import GatewayError, UpstreamBroken
 from gateway.http import operations
 from gateway.http.batch import is_batch
+from gateway.http.ids import new_id
 from gateway.http.responder import CHUNKED, CLOSE, LAST_CHUNK, as_chunk, head_of, phrase
 from gateway.http.ticket import Ticket
-from gateway.http.visit import AT_HAND, Direct, Parts, loggable, new_id
+from gateway.http.visit import AT_HAND, Direct, Parts, loggable
 from gateway.model import Call, Headers
 from gateway.telemetry import CallRecord
 from gateway.upstream import Begun, Exchange, Outgoing, Request, compose

@@ -35,10 +35,11 @@ from gateway.http.conclusion import at_the_bound, conclude, refused
 from gateway.http.forward import forward
 from gateway.http.heartbeat import heartbeat
 from gateway.http.held import Came, Held, Places, Room
+from gateway.http.ids import new_id
 from gateway.http.reconcile import MayResend, reconcile
 from gateway.http.responder import Written
 from gateway.http.results import OutOfTime, Results
-from gateway.http.visit import Parts, Visit, new_id, operation_header
+from gateway.http.visit import Parts, Visit, operation_header
 from gateway.lanes import Closed
 from gateway.model import ACTIVE, FINISHED, Call, Operation, Plan, State
 from gateway.sameness import Ask, Decision

@@ -29,11 +29,12 @@ from gateway.http.express import Express
 from gateway.http.failing import answered
 from gateway.http.forward import forward
 from gateway.http.hold import Hold
+from gateway.http.ids import new_id
 from gateway.http.listener import GatewayServer
 from gateway.http.memory import Memory, watermark
 from gateway.http.responder import CallerCut, CallerLeft, Writer, Written
 from gateway.http.tls import CallerTls, TlsUnusable
-from gateway.http.visit import Parts, Visit, new_id
+from gateway.http.visit import Parts, Visit
 from gateway.telemetry import CallRecord
 
 OLDEST = (3, 14, 5)

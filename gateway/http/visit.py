@@ -26,6 +26,7 @@ from gateway.errors import BodyTimeout, BodyTooLarge, CallerRefused, GatewayErro
 from gateway.follower import Follower
 from gateway.http import answers
 from gateway.http.answers import Answer
+from gateway.http.ids import new_id
 from gateway.http.memory import Memory
 from gateway.http.pace import Pace
 from gateway.http.responder import CallerLeft, Responder, Writer, Written
@@ -128,31 +129,6 @@ class Parts:
         otherwise relative, which is right behind whatever stands between (RFC 9110 section 10.2.2).
         """
         return (self.config.listen.public_url or "") + path
-
-
-class _Chance:
-    """Random bytes, fetched from the kernel for many ids at once: each time costs as much as the rest of a short
-    call's bookkeeping.
-    """
-
-    def __init__(self) -> None:
-        self._bytes = b""
-        self._at = 0
-
-    def take(self, size: int) -> bytes:
-        if self._at + size > len(self._bytes):
-            self._bytes, self._at = secrets.token_bytes(4096), 0
-        taken = self._bytes[self._at : self._at + size]
-        self._at += size
-        return taken
-
-
-_chance = _Chance()
-
-
-def new_id() -> str:
-    """128 random bits, in hex: an id that nobody guesses."""
-    return _chance.take(16).hex()
 
 
 def loggable(path: str) -> str:
@@ -310,6 +286,9 @@ class Visit:
         """
         if (self.announced_length or 0) > limit:
             raise BodyTooLarge
+        whole = self._all_of_it(limit)
+        if whole is not None:
+            return whole
         parts: list[bytes] = []
         try:
             async with asyncio.timeout(self.parts.config.limits.body_read):
@@ -326,6 +305,9 @@ class Visit:
 
         Raises `BodyTimeout`, `CallerLeft`.
         """
+        whole = self._all_of_it(limit)
+        if whole is not None:
+            return whole, None
         parts: list[bytes] = []
         rest = self.body()
         async for chunk in rest:
@@ -333,6 +315,12 @@ class Visit:
             if self.record.bytes_in > limit:
                 return b"".join(parts), rest
         return b"".join(parts), None
+
+    def _all_of_it(self, limit: int) -> bytes | None:
+        """The whole body, where it has all come already, unasked, and is no longer than `limit`."""
+        if self.expects_continue or self.request.content.total_bytes > limit:
+            return None
+        return self.body_at_hand()
 
     # --- on the way to its operation ----------------------------------------------------------------------
 

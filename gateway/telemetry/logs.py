@@ -17,7 +17,7 @@ from structlog.typing import FilteringBoundLogger, Processor
 
 from gateway.model import ACTIVE, Operation, State, Trouble
 from gateway.telemetry import CallRecord, Indifferent
-from gateway.telemetry.lines import Turn, call_line
+from gateway.telemetry.lines import Turn, call_line, event_line
 from gateway.telemetry.redaction import redact
 
 EVENTS = {
@@ -173,13 +173,20 @@ class LogObserver(Indifferent):
             "state": after.state.value,
         }
         if after.state is State.RUNNING:
-            self._log.info("operation_accepted", **facts)
+            self._info("operation_accepted", facts)
         elif after.state not in ACTIVE and before.state in ACTIVE:
             if after.accepted_at is not None and after.ended_at is not None:
                 facts["seconds"] = round(after.ended_at - after.accepted_at, 3)
             if after.problem is not None:
                 facts["code"] = after.problem.code
-            self._log.info("operation_ended", polls=after.polls, **facts)
+            self._info("operation_ended", {"polls": after.polls, **facts})
+
+    def _info(self, event: str, facts: dict[str, Any]) -> None:
+        if _turn is None:
+            self._log.info(event, **facts)
+        else:
+            _turn.write(event_line(event, facts))
+            _turn.flush()
 
     def poll_troubled(self, operation: Operation, trouble: Trouble) -> None:
         self._log.warning(

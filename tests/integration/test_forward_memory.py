@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import random
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -17,8 +16,6 @@ SIZE = 100 * 1024 * 1024
 MOST = 16 * 1024
 """KiB that the process may grow by."""
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
-
 WHOLE = hashlib.sha256(PIECE * (SIZE // len(PIECE))).hexdigest()
 
 
@@ -28,7 +25,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Memory:
-    """The resident memory of another process, in KiB."""
+    """The resident memory of another process, in KiB; read from /proc, so on Linux alone."""
 
     def __init__(self, pid: int) -> None:
         self._folder = Path("/proc") / str(pid)

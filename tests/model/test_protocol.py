@@ -71,8 +71,8 @@ def test_the_protocol_holds(scene: str, searched: dict[str, Found]) -> None:
 
 
 def test_every_arrow_and_every_decision_was_tried(searched: dict[str, Found]) -> None:
-    if len(searched) < len(SCENES):
-        pytest.skip("needs every scene")
+    for scene in SCENES.keys() - searched.keys():  # where they were not asked for, or one failed
+        searched[scene] = search(SCENES[scene][0])
     arrows = {arrow for found in searched.values() for arrow in found.arrows}
     assert {arrow for arrow in TRANSITIONS.keys() - arrows if arrow[1] not in SAY_NOTHING_NEW} == set(
         NOT_HERE

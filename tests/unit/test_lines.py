@@ -3,15 +3,18 @@
 import asyncio
 import io
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import structlog
+from fakes.records import START, running
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.model import State
 from gateway.telemetry import NOTES, CallRecord
-from gateway.telemetry.lines import Turn, call_line
+from gateway.telemetry.lines import Turn, call_line, event_line
 from gateway.telemetry.logs import LogObserver, configure
 from gateway.telemetry.redaction import redact
 
@@ -60,6 +63,37 @@ def test_it_is_structlogs_line(record: CallRecord, seconds: float) -> None:
     line = call_line(record, seconds)
     stamp = json.loads(line)["timestamp"]
     assert line == by_structlog(record, seconds).replace('"T"', f'"{stamp}"') + "\n"
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["operation", "kind", "state", "code", "authorization"]),
+        st.one_of(COUNTS, st.floats(0, 1e6), st.none(), st.text(max_size=40), st.just("Bearer abcdefghij")),
+    )
+)
+def test_so_is_that_of_any_other_event(facts: dict[str, Any]) -> None:
+    out = io.StringIO()
+    log = configure(level="info", fmt="json", stream=out)
+    log.info("operation_ended", **facts)
+    stamp = json.loads(out.getvalue())["timestamp"]
+    line = event_line("operation_ended", facts)
+    assert line.replace(json.loads(line)["timestamp"], stamp) == out.getvalue()
+
+
+def test_the_lines_of_operations_are_written_at_once_at_every_level_that_shows_them() -> None:
+    told = {}
+    for level, fmt in (("info", "json"), ("info", "console"), ("warning", "json")):
+        out = io.StringIO()
+        observer = LogObserver(configure(level=level, fmt=fmt, stream=out))
+        started = replace(running(), state=State.SUBMITTING)
+        observer.operation_changed(started, running())
+        observer.operation_changed(running(), replace(running(), state=State.RESULT, ended_at=START + 2))
+        told[level, fmt] = out.getvalue()
+    accepted, ended = (json.loads(line) for line in told["info", "json"].splitlines())
+    assert (accepted["event"], accepted["state"]) == ("operation_accepted", "running")
+    assert (ended["event"], ended["state"], ended["polls"]) == ("operation_ended", "result", 0)
+    assert "operation_accepted" in told["info", "console"]
+    assert told["warning", "json"] == ""
 
 
 def test_its_time_is_spelled_as_in_every_other_line() -> None:

@@ -7,7 +7,7 @@ from fakes.clock import FakeClock, settle
 from fakes.records import START
 
 from gateway.tasks import Tasks
-from gateway.turns import PULSE, Turn, Turns
+from gateway.turns import IN_A_ROW, LONGEST_PULSE, PULSE, TOGETHER, Turn, Turns, by_task
 
 
 class Thing(Turn):
@@ -16,17 +16,18 @@ class Thing(Turn):
     def __init__(self, name: str) -> None:
         super().__init__()
         self.name = name
+        self.due = 0.0
 
 
 class World:
     """Things are done by waiting for `may_end`; what was begun when is on the list."""
 
-    def __init__(self, at_once: int = 10) -> None:
+    def __init__(self, at_once: int = 10, begin: Callable[[Thing], bool] = by_task) -> None:
         self.clock = FakeClock(START)
         self.crashes: list[BaseException] = []
         self.tasks = Tasks(on_crash=lambda _, error: self.crashes.append(error))
         self.turns: Turns[Thing] = Turns(
-            name="turn", clock=self.clock, tasks=self.tasks, at_once=at_once, do=self.do
+            name="turn", clock=self.clock, tasks=self.tasks, at_once=at_once, do=self.do, begin=begin
         )
         self.begun: list[tuple[float, str]] = []
         self.may_end = asyncio.Event()
@@ -168,6 +169,143 @@ def test_while_all_are_busy_nobody_looks_and_afterwards_somebody_does() -> None:
         await settle()
         await world.advance(40)
         assert world.begun == [(1.0, "long"), (50.0, "later")]
+        return world
+
+    play(story)
+
+
+# --- turns without a task ------------------------------------------------------------------------------------
+
+
+def test_a_turn_that_was_begun_has_no_task_and_takes_a_place_until_it_is_ended() -> None:
+    async def story() -> World:
+        begun: list[str] = []
+
+        def begin(thing: Thing) -> bool:
+            begun.append(thing.name)
+            return True
+
+        world = World(at_once=2, begin=begin)
+        for number in range(5):
+            world.put(Thing(str(number)), 1.0 + number / 10)
+        await world.advance(5)
+        assert begun == ["0", "1"]
+        assert len(world.tasks) == 0, "there is no room: whoever ends will look"
+        world.turns.ended()
+        assert begun == ["0", "1", "2"]
+        for _ in range(4):
+            world.turns.ended()
+        assert begun == ["0", "1", "2", "3", "4"]
+        assert world.begun == [], "none of them by a task"
+        return world
+
+    play(story)
+
+
+def test_what_cannot_be_begun_is_done_by_a_task() -> None:
+    async def story() -> World:
+        world = World(begin=lambda thing: thing.name == "quick")
+        world.put(Thing("slow"), 1.0)
+        world.put(Thing("quick"), 1.0)
+        await world.advance(2)
+        assert world.names == ["slow"]
+        world.turns.ended()
+        return world
+
+    play(story)
+
+
+def test_a_turn_that_ends_as_soon_as_it_is_begun_is_had_like_any_other() -> None:
+    async def story() -> World:
+        begun: list[tuple[float, str]] = []
+
+        def begin(thing: Thing) -> bool:
+            begun.append((round(world.clock.now() - START, 3), thing.name))
+            if len(begun) < 999:
+                world.turns.put(thing, world.clock.now() + 1.0)
+            world.turns.ended()
+            return True
+
+        world = World(at_once=1, begin=begin)
+        for number in range(2):
+            world.put(Thing(str(number)), 1.0)
+        await world.advance(500)
+        assert len(begun) == 1000
+        assert begun[:4] == [(1.0, "0"), (1.0, "1"), (2.0, "0"), (2.0, "1")]
+        return world
+
+    play(story)
+
+
+def test_what_else_there_is_to_do_comes_in_between() -> None:
+    async def story() -> World:
+        order: list[str] = []
+
+        def begin(thing: Thing) -> bool:
+            order.append("turn")
+            asyncio.get_running_loop().call_soon(order.append, "else")
+            world.turns.ended()
+            return True
+
+        world = World(at_once=1000, begin=begin)
+        for number in range(5 * IN_A_ROW):
+            world.put(Thing(str(number)), 1.0)
+        await world.advance(2)
+        await settle(100)
+        assert order.count("turn") == 5 * IN_A_ROW
+        assert order[: 2 * IN_A_ROW] == ["turn"] * IN_A_ROW + ["else"] * IN_A_ROW
+        return world
+
+    play(story)
+
+
+def test_where_many_have_turns_looks_are_further_apart_and_nobody_is_late_by_more() -> None:
+    """One that comes alone is begun to the moment."""
+
+    async def story() -> World:
+        looks: list[float] = []
+        late: list[float] = []
+
+        def begin(thing: Thing) -> bool:
+            now = world.clock.now()
+            if not looks or looks[-1] != now:
+                looks.append(now)
+            late.append(now - thing.due)
+            world.turns.ended()
+            return True
+
+        world = World(at_once=1000, begin=begin)
+        for number in range(4000):  # a thousand a second
+            thing = Thing(str(number))
+            thing.due = START + 1.0 + number / 1000
+            world.turns.put(thing, thing.due)
+        world.turns.see_to_it()
+        await world.advance(10)
+        assert len(late) == 4000
+        assert 0 <= min(late) <= max(late) <= LONGEST_PULSE + 0.002
+        later = [moment for moment in looks if moment > START + 3]
+        assert 0.5 * TOGETHER <= 2000 / len(later) <= 2 * TOGETHER
+        looks.clear()
+        alone = Thing("alone")
+        alone.due = START + 20.0
+        world.put(alone, 20.0)
+        await world.advance(20)
+        assert looks == [START + 20.0]
+        return world
+
+    play(story)
+
+
+def test_nothing_is_begun_when_a_turn_is_cancelled() -> None:
+    async def story() -> World:
+        world = World(at_once=1)
+        world.may_end.clear()
+        for number in range(3):
+            world.put(Thing(str(number)), 1.0)
+        await world.advance(2)
+        assert world.names == ["0"]
+        await world.tasks.cancel()
+        assert world.names == ["0"]
         return world
 
     play(story)
