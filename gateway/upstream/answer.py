@@ -66,8 +66,6 @@ class Answer:
         """`bodiless`: the request was a HEAD."""
         self.pieces: list[bytes] = []
         self._lines: list[tuple[bytes, bytes]] = []
-        self._marked: list[tuple[bytes, bytes]] = []
-        """Those that may say something about the framing."""
         self._bodiless = bodiless
         self._max_header = max_header
         self._on_interim = on_interim
@@ -153,10 +151,7 @@ class Answer:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self.headed:
-            line = (name, value)
-            self._lines.append(line)
-            if len(name) in _FRAMING_SIZES:
-                self._marked.append(line)
+            self._lines.append((name, value))
             return
         self._trailers += len(name) + len(value) + 4  # dropped, but not without end
         if self._trailers > self._max_header:
@@ -179,7 +174,7 @@ class Answer:
             self._refuse("http_version")
         if not 100 <= status <= 599 or (self.reason != b"OK" and _UNFIT_IN_REASON.search(self.reason)):
             self._refuse("status_line")
-        length, chunked, closes = self._framing(version)
+        length, chunked, closes = self._framing(headers, version)
         if status < 200:
             self._interim(status, headers, framed=chunked or length is not None)
             return
@@ -198,10 +193,10 @@ class Answer:
             self.has_body = chunked or length != 0
             self.until_end = not chunked and length is None
 
-    def _framing(self, version: str) -> tuple[int | None, bool, bool]:
+    def _framing(self, headers: Headers, version: str) -> tuple[int | None, bool, bool]:
         length: int | None = None
         chunked = closes = False
-        for name, value in self._marked:
+        for name, value in [line for line in headers if len(line[0]) in _FRAMING_SIZES]:
             size = len(name)
             if size == 14 and name.lower() == b"content-length":
                 if length is not None:
@@ -233,7 +228,6 @@ class Answer:
         self.reason = b""
         self.connection = ()
         self._lines = []
-        self._marked = []
 
     def on_body(self, piece: bytes) -> None:
         if self.complete:
