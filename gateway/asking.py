@@ -95,17 +95,19 @@ class Asking:
     def begin(self, operation: Operation, url: str, told: Told) -> Asked | None:
         """Ask a monitor that takes no credential, without waiting for anything; None where that cannot be done.
 
-        `told` is called later with what comes of it: see `upstream.Monitors.begin`. A reply is then handed to `heard`,
-        and what is not whole yet waited for by `rest`. Raises `AddressRefused`.
+        `told` is called later with what comes of it: see `upstream.Monitors.begin`. What is not whole yet is waited for
+        by `rest`. Raises `AddressRefused`.
         """
         if operation.monitor_credential:
             return None
-        own = self._cookies.line(operation.id, url)
-        return self._monitors.begin(url, (*HEADERS, *own) if own else HEADERS, told)
 
-    def heard(self, operation: Operation, url: str, reply: Reply) -> None:
-        """A reply has come of what was begun."""
-        self._cookies.heard(operation.id, url, reply.headers)
+        def heard(said: Reply | Exception | None) -> None:
+            if isinstance(said, Reply):
+                self._cookies.heard(operation.id, url, said.headers)
+            told(said)
+
+        own = self._cookies.line(operation.id, url)
+        return self._monitors.begin(url, (*HEADERS, *own) if own else HEADERS, heard)
 
     async def rest(self, operation: Operation, url: str, asked: Asked) -> Reply:
         """The reply to what was begun, as soon as it is there. Raises as `ask` does."""

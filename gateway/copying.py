@@ -1,6 +1,6 @@
 """Copying a frozen record with some other values, thousands of times a second.
 
-`dataclasses.replace` asks for the fields anew each time; a function that was made for certain fields once takes a tenth
+`dataclasses.replace` asks for the fields anew each time; a function that was made for certain fields once takes a part
 of that. It is made the way in which dataclasses make their own methods, by source text.
 
 What this module must not do: know any record.

@@ -181,7 +181,7 @@ class Follower:
                 following.resting = True
                 return now + LOOK_AGAIN
             return self._hearing.due(operation, step, self.rules.deadline)
-        except Exception as error:  # noqa: BLE001 - see `_have_turn`
+        except Exception as error:  # noqa: BLE001 - as in `_conclude`
             self._observer.crashed(f"follow {operation.id}", error)
             return now + AFTER_A_BUG
 
@@ -303,8 +303,6 @@ class Follower:
                 rest = partial(self._asking.rest, operation, question.url, asked)
                 self._go_on(following, operation, self._poll(following, question, rest))
                 return
-            if isinstance(said, Reply):
-                self._asking.heard(operation, question.url, said)
             event = self._hearing.event(question, said, self._records.polling)
             moved = self._records.apply_at_once(operation, event)
             if moved is None:

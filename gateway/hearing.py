@@ -21,7 +21,7 @@ from gateway.errors import (
     UpstreamSilent,
 )
 from gateway.model import Ailment, Operation, Reply, Report, Trouble
-from gateway.pacing import Polling
+from gateway.pacing import LONGEST_WISH, Polling
 from gateway.telemetry import Observer, Poll
 
 AILMENTS: tuple[tuple[type[Exception], Ailment], ...] = (
@@ -35,9 +35,6 @@ AILMENTS: tuple[tuple[type[Exception], Ailment], ...] = (
 
 GOES_ON = (events.Progressed, events.Troubled)
 """What may be heard of an operation that does not end it."""
-
-LONGEST_QUIET = 3600.0
-"""Seconds; the most that is believed, as by `pacing`."""
 
 
 class Question(NamedTuple):
@@ -143,7 +140,7 @@ class Hearing:
     def _slow_down(self, host: str, trouble: Trouble, now: float) -> None:
         if trouble.ailment is Ailment.THROTTLED:
             wish = trouble.retry_after if trouble.retry_after is not None else 1.0
-            self._quiet_until[host] = max(self._quiet_until.get(host, 0.0), now + min(wish, LONGEST_QUIET))
+            self._quiet_until[host] = max(self._quiet_until.get(host, 0.0), now + min(wish, LONGEST_WISH))
         for quiet, until in list(self._quiet_until.items()):
             if until <= now:
                 del self._quiet_until[quiet]

@@ -44,8 +44,6 @@ from gateway.model import Ailment, Operation, Problem, Progress, Report, Sample,
 
 T = TypeVar("T")
 
-LACKING = "the record lacks a field that its state promises"
-
 LONGEST_REPORT = 16_384
 """Characters of a final report that a record keeps; Graph's have a few hundred."""
 
@@ -129,10 +127,8 @@ def next_step(operation: Operation, now: float, *, deadline: float) -> Step:
         latest = _given(operation.accepted_at) + deadline
         if now >= latest:
             return GiveUp()
-        due, monitor = operation.next_poll_at, operation.monitor
-        if due is None or monitor is None:
-            raise ValueError(LACKING)
-        return Poll(monitor, operation.monitor_credential, min(latest, due))
+        not_before = min(_given(operation.next_poll_at), latest)
+        return Poll(_given(operation.monitor), operation.monitor_credential, not_before)
     match operation.state:
         case State.RESERVED:
             return Submit()
@@ -385,5 +381,5 @@ def _ended_badly(operation: Operation, now: float, error: OperationLost | Deadli
 def _given(value: T | None) -> T:
     """What every record in this state has; its absence is a bug of whoever made the record."""
     if value is None:
-        raise ValueError(LACKING)
+        raise ValueError("the record lacks a field that its state promises")
     return value

@@ -31,6 +31,7 @@ LONGEST_PULSE = 0.02
 as much as to begin several: what slept has lost its caches."""
 
 TOGETHER = 16
+"""How many a longer pulse gathers."""
 
 CROWD = 200.0
 """Turns a second from which on a longer pulse pays."""

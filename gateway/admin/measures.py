@@ -69,7 +69,7 @@ class Series:
         self._slot(now).counts[what] += 1
 
     def measure(self, what: str, seconds: float, now: float) -> None:
-        slot = self._newest if now < self._ends_at else self._slot(now)
+        slot = self._slot(now)
         measured = slot.measured.get(what)
         if measured is None:
             measured = slot.measured[what] = Measured()

@@ -74,8 +74,6 @@ class Cookies:
 
     def heard(self, operation_id: str, url: str, reply_headers: Headers) -> None:
         """Keep what a reply from this URL sets, for this operation."""
-        if not headers.has(reply_headers, b"set-cookie"):
-            return
         lines = headers.get_all(reply_headers, b"set-cookie")
         origin = origin_of(url) if lines else None
         if origin is None:

@@ -14,6 +14,7 @@ followed: it may want another service's token (O365/python-o365#872) or hold no 
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -25,9 +26,9 @@ from gateway.dialects.status import GRAPH, Vocabulary, percent_of, word_of
 from gateway.model import Ailment, Progress, Reply, Report, Trouble
 
 SHORT = 200
-"""Bytes of a body up to which what it says is remembered. Nothing is in so short a one but the operation's progress."""
+"""Bytes of a body up to which what it says is remembered, where it says that the operation goes on."""
 MOST = 1024
-"""Bodies that are remembered."""
+"""Bodies that are remembered, the last ones; in memory only."""
 
 _GONE_CODES = frozenset({"operationnotfound"})
 _THROTTLE_CODES = frozenset({"activitylimitreached", "throttledrequest", "toomanyrequests"})
@@ -62,9 +63,8 @@ def read_report(
     """Read one answer. `now` is in seconds since 1970, and matters to a Retry-After that is a date."""
     wait = _retry_after(reply, now)
     if wait is None and len(reply.body) <= SHORT:
-        running = _running(reply.body, reply.status, is_result, vocabulary)
-        if running is not None:
-            return running
+        with suppress(_NotRunning):
+            return _running(reply.body, reply.status, is_result, vocabulary)
     document = None if reply.oversized else read_answer(reply.body)
     if document is not None:
         progress, word = _progress(document, reply.status, is_result, vocabulary)
@@ -80,21 +80,25 @@ def read_report(
     return _trouble(reply, document, wait)
 
 
+class _NotRunning(Exception):
+    """Any other answer. Raised and not returned, so that it is not remembered: an end names an item, and comes once."""
+
+
 @lru_cache(MOST)
 def _running(
     body: bytes, status: int, is_result: Callable[[Mapping[str, object]], bool], vocabulary: Vocabulary
-) -> Report | None:
-    """The report of an operation that goes on; None for any other answer.
+) -> Report:
+    """The report of an operation that goes on; raises `_NotRunning`.
 
     Most answers say that, and in the same few words: of percentages with a decimal there are a thousand.
     """
     document = read_answer(body)
     if document is None:
-        return None
+        raise _NotRunning
     progress, word = _progress(document, status, is_result, vocabulary)
-    return (
-        Report(progress, plain(word), percent_of(document.members)) if progress is Progress.RUNNING else None
-    )
+    if progress is not Progress.RUNNING:
+        raise _NotRunning
+    return Report(progress, plain(word), percent_of(document.members))
 
 
 def header(reply: Reply, name: bytes) -> str | None:

@@ -89,21 +89,14 @@ class MemoryStore:
         return True
 
     async def save(self, operation: Operation, *, previous: Operation) -> None:
-        if not self._write(operation, previous):
+        if not self.save_at_once(operation, previous=previous):
             raise Conflict
 
     def save_at_once(self, operation: Operation, *, previous: Operation) -> bool:
-        return self._write(operation, previous)
-
-    def _write(self, operation: Operation, previous: Operation) -> bool:
-        """Write over `previous`, if it is what is there."""
         stored = self._look(previous.id)
         if stored is not previous and _version(stored) != _version(previous):
             return False
-        if operation.state in ACTIVE and stored is not None and stored.state in ACTIVE:
-            self._active[operation.id] = operation
-        else:
-            self._put(operation)
+        self._put(operation)
         return True
 
     async def discard(self, operation: Operation) -> None:
@@ -133,6 +126,9 @@ class MemoryStore:
         """Nothing to let go of."""
 
     def _put(self, operation: Operation) -> None:
+        if operation.state in ACTIVE and operation.id in self._active:
+            self._active[operation.id] = operation
+            return
         self._take(operation.id)
         if operation.state in ACTIVE:
             self._active[operation.id] = operation

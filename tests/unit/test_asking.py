@@ -60,6 +60,18 @@ class Listening:
         pass
 
 
+@dataclass
+class Telling(Listening):
+    """Is asked without being waited for, and tells at once."""
+
+    says: Reply = field(default_factory=lambda: Reply(200))
+
+    def begin(self, url: str, headers: Headers, told: Told) -> Asked | None:
+        self.lines.append(headers)
+        told(self.says)
+        return None
+
+
 class Cast:
     def __init__(self, *, own: bool = False) -> None:
         self.now = 0.0
@@ -141,3 +153,17 @@ def test_they_are_let_go_with_the_credentials(way: str) -> None:
 
 def test_they_are_not_shown() -> None:
     assert "cluster" not in repr(caller())
+
+
+def test_cookies_that_a_begun_poll_was_told_go_along_on_the_next_one() -> None:
+    heard = Telling(says=Reply(202, ((b"Set-Cookie", b"node=7"),)))
+    cookies = Cookies(size=1, keep=100, now=lambda: 0.0, monotonic=lambda: 0.0)
+    vault = Vault(size=10, keep=100, monotonic=lambda: 0.0)
+    asking = Asking(graph=heard, monitors=heard, vault=vault, cookies=cookies, max_body=1000)
+    told: list[Reply | Exception | None] = []
+    for _ in range(2):
+        asking.begin(FOREIGN, str(FOREIGN.monitor), told.append)
+    assert heard.lines == [HEADERS, (*HEADERS, (b"Cookie", b"node=7"))]
+    assert told == [heard.says] * 2
+    asking.begin(HOSTED, str(HOSTED.monitor), told.append)
+    assert len(heard.lines) == 2, "one that wants a credential is not begun"

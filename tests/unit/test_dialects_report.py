@@ -5,9 +5,11 @@ from public issues.
 """
 
 import json
+from collections.abc import Mapping
 
 import pytest
 
+from gateway.dialects import report
 from gateway.dialects.report import Found, read_report
 from gateway.model import Progress, Report
 from unit.dialect_script import (
@@ -325,3 +327,18 @@ def test_a_dialect_may_have_no_result_to_look_for() -> None:
         Progress.SUCCEEDED, "succeeded", body='{"status": "succeeded"}'
     )
     assert read_report(reply(200, {"id": "1", "name": "n"}), NOW, nowhere) == Report(Progress.RUNNING)
+
+
+def test_only_what_goes_on_is_remembered() -> None:
+    def nowhere(_members: Mapping[str, object], _location: str | None) -> Found:
+        return Found()
+
+    report._running.cache_clear()
+    running = reply(202, {"status": "inProgress", "percentageComplete": 12.5})
+    first, second = (read_report(running, NOW, nowhere) for _ in range(2))
+    assert first is second
+    assert first == Report(Progress.RUNNING, "inProgress", 12.5)
+    for ended in (reply(200, {"status": "completed", "resourceId": "01A"}), reply(404, {"error": {}})):
+        read_report(ended, NOW, nowhere)
+    assert report._running.cache_info().currsize == 1, "an end names an item"
+    assert read_report(reply(429, {"status": "inProgress"}), NOW, nowhere) != first

@@ -65,9 +65,6 @@ class ScriptedAsking(Asking):
     def _tell(self, told: Told) -> None:
         told(None if self.way == "begun, and the rest waited for" else self._answer())
 
-    def heard(self, operation: Operation, url: str, reply: Reply) -> None:
-        pass
-
     async def rest(self, operation: Operation, url: str, asked: Asked) -> Reply:
         await settle(3)
         return self._raised(self._answer())
@@ -293,7 +290,7 @@ def test_an_end_that_could_not_be_stored_is_stored_later_and_not_asked_for_again
             await save(operation, previous=previous)
 
         world.records.store.save = fails  # type: ignore[method-assign] # this one store
-        world.records.store.save_at_once = lambda *_, **__: False  # type: ignore[method-assign] # so that it is waited for
+        world.records.apply_at_once = lambda *_: None  # type: ignore[method-assign] # so that it is waited for
         await world.follow(running())
         await world.clock.advance(60)
         record = await world.ended()
